@@ -66,6 +66,7 @@ class ErrorKind(Enum):
     BAD_REQUEST = "bad_request"
     NOT_LOADED = "not_loaded"
     OUT_OF_MEMORY = "out_of_memory"
+    CANCELLED = "cancelled"  # a load or a job that was cancelled; an answer ends as STOPPED instead
     SHUTDOWN = "shutdown"
     INTERNAL = "internal"
 
@@ -117,8 +118,11 @@ class ImagePart:
 
 @dataclass(frozen=True, kw_only=True)
 class ToolResultPart:
+    """A call that the model made, and what came of it."""
+
     name: str
     result: str
+    arguments: str = "{}"  # of the call, a JSON object
 
 
 Part = TextPart | ImagePart | ToolResultPart
