@@ -1,0 +1,59 @@
+"""Text of half-finished canvases: one string a token.
+
+A canvas in the middle of denoising holds any ids in any order, so bytes that form no character
+must show as U+FFFD instead of raising, and the text of a token must not need a decode of the whole.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+
+import tokenizers
+
+SPACE = "\u2581"  # how the vocabulary writes a space
+
+
+class PieceTable:
+    """Cached strings per id, for the Gemma structure: SPACE for spaces, byte fallback, no prefix."""
+
+    def __init__(self, backend: tokenizers.Tokenizer, hidden: frozenset[int]) -> None:
+        self._backend = backend
+        self._text: dict[int, str] = dict.fromkeys(hidden, "")
+        self._bytes: dict[int, int] = {}
+        for value in range(256):
+            number = backend.token_to_id(f"<0x{value:02X}>")
+            if number is not None:
+                self._bytes[number] = value
+                self._text[number] = ""
+
+    def of(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """One string an id. The bytes of one character give it at the last of them.
+
+        An id that the vocabulary does not have gives ''.
+        """
+        text = self._text
+        found = [text[token] if token in text else self._look_up(token) for token in ids]
+        if not self._bytes.keys().isdisjoint(ids):
+            self._join_bytes(ids, found)
+        return tuple(found)
+
+    def _look_up(self, token: int) -> str:
+        piece = (self._backend.id_to_token(token) or "").replace(SPACE, " ")
+        self._text[token] = piece
+        return piece
+
+    def _join_bytes(self, ids: Sequence[int], found: list[str]) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        inside = False
+        for index, token in enumerate(ids):
+            value = self._bytes.get(token)
+            if value is not None:
+                found[index] = decoder.decode(bytes((value,)))
+                inside = True
+            elif inside:
+                found[index - 1] += decoder.decode(b"", final=True)
+                decoder.reset()
+                inside = False
+        if inside:
+            found[-1] += decoder.decode(b"", final=True)
