@@ -1,0 +1,89 @@
+"""`steps`: the one loop over canvases. Everything that generates goes through it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.denoise import StepResult, denoise
+from engine.messages import Sampling
+from engine.model.cache import KVCache
+from engine.model.network import Model
+from engine.sampler import make_noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    token_ids: tuple[int, ...]  # end before the stop id
+    canvases: int
+    steps: int  # decoder passes
+    stopped: bool  # by a stop id
+
+
+def steps(
+    model: Model,
+    prompt_ids: Tensor,
+    *,
+    max_new_tokens: int,
+    seed: int,
+    sampling: Sampling | dict[str, Any] | None = None,
+    noise: str = "native",
+    pins: Tensor | None = None,
+    batch: int = 1,
+    cache: KVCache | None = None,
+) -> Iterator[StepResult]:
+    """Generates behind prompt_ids (int64 [T]), yielding every denoising step.
+
+    Runs ⌈max_new_tokens / canvas_length⌉ canvases, fewer once one holds a stop id. Between two
+    canvases the settled one is encoded into the cache. `pins` (see `denoise`) apply to the first
+    canvas. `batch` > 1 or pins [B, C] denoise several canvases over the same prefix, one canvas
+    each. A given `cache` is reused as far as it holds the same tokens, and keeps the prompt and all
+    canvases but the last. Raises ValueError for an empty prompt or when the cache is too small.
+    """
+    if prompt_ids.numel() == 0:
+        raise ValueError("the prompt is empty")
+    config = model.sampling.merged(sampling)
+    if pins is not None and pins.ndim == 2:
+        batch = pins.shape[0]
+    canvases = math.ceil(max_new_tokens / model.config.canvas_length)
+    if batch > 1 and canvases > 1:
+        raise ValueError("several canvases over one prefix cannot be continued")
+    if cache is None:
+        cache = model.new_cache(prompt_ids.numel() + canvases * model.config.canvas_length)
+    reused = cache.keep_prefix(prompt_ids.tolist())
+    model.prefill(prompt_ids[reused:], cache)
+
+    source = make_noise(noise, seed, model.config.vocab_size, model.device)
+    stop_ids = torch.tensor(config.stop_ids, device=model.device)
+    for index in range(canvases):
+        result = None
+        for result in denoise(
+            model, cache, sampling=config, noise=source, canvas=index, batch=batch, pins=pins
+        ):
+            yield result
+        assert result is not None
+        if index + 1 == canvases or torch.isin(result.argmax, stop_ids).any():
+            return
+        model.prefill(result.argmax[0], cache)
+        pins = None
+
+
+def generate(model: Model, prompt_ids: Tensor, **options: Any) -> Generation:
+    """All of `steps` (same options, one canvas at a time) as the finished tokens."""
+    ids: list[int] = []
+    stop_ids = set(model.sampling.merged(options.get("sampling")).stop_ids)
+    canvases = passes = 0
+    for result in steps(model, prompt_ids, **options):
+        passes += 1
+        if result.is_last:
+            canvases += 1
+            ids.extend(result.argmax[0].tolist())
+    end = next((place for place, token in enumerate(ids) if token in stop_ids), None)
+    return Generation(
+        token_ids=tuple(ids[:end]), canvases=canvases, steps=passes, stopped=end is not None
+    )

@@ -1,0 +1,88 @@
+"""Everything the sampler wants to know of the vocabulary, in one pass over blocks of rows.
+
+A float32 tensor [C, V] has 256 MiB for 256 positions and 262,144 tokens, and a naive sampler
+holds several. Here the logits of a few rows live at a time; what leaves is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Elements of one block of logits: 32 MiB in float32.
+_BLOCK = 8 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocabularyStatistics:
+    """Per row of the input, of the softmax over the tempered logits."""
+
+    argmax: Tensor  # [R] int64
+    entropy: Tensor  # [R] float32, nats
+    sampled: Tensor  # [R] int64
+    soft: Tensor  # [R, D], Σ probability · embedding, unscaled
+
+
+def softcapped_logits(hidden: Tensor, embedding: Tensor, softcap: float) -> Tensor:
+    """softcap · tanh(hidden · embeddingᵀ / softcap) in float32; [..., D] -> [..., V]."""
+    return (F.linear(hidden, embedding).float() / softcap).tanh_() * softcap
+
+
+def vocabulary_statistics(
+    hidden: Tensor,
+    embedding: Tensor,
+    *,
+    softcap: float,
+    temperature: Tensor,
+    draw: Callable[[Tensor, slice], Tensor],
+    whole: bool = False,
+) -> VocabularyStatistics:
+    """Statistics of rows `hidden` [R, D] over `embedding` [V, D].
+
+    `temperature` is a float32 scalar tensor. `draw(probabilities, rows)` samples one token id per
+    row of a block. `whole` takes all rows as one block, for random streams that depend on it.
+    """
+    rows, size = hidden.shape[0], embedding.shape[0]
+    step = rows if whole else max(1, _BLOCK // size)
+    blocks = [
+        _block(hidden, embedding, softcap, temperature, draw, slice(at, min(at + step, rows)))
+        for at in range(0, rows, step)
+    ]
+    if len(blocks) == 1:
+        return blocks[0]
+    return VocabularyStatistics(
+        argmax=torch.cat([block.argmax for block in blocks]),
+        entropy=torch.cat([block.entropy for block in blocks]),
+        sampled=torch.cat([block.sampled for block in blocks]),
+        soft=torch.cat([block.soft for block in blocks]),
+    )
+
+
+def _block(
+    hidden: Tensor,
+    embedding: Tensor,
+    softcap: float,
+    temperature: Tensor,
+    draw: Callable[[Tensor, slice], Tensor],
+    rows: slice,
+) -> VocabularyStatistics:
+    tempered = softcapped_logits(hidden[rows], embedding, softcap) / temperature
+    log_chance = F.log_softmax(tempered, dim=-1)
+    chance = log_chance.exp()
+    return VocabularyStatistics(
+        argmax=tempered.argmax(dim=-1),
+        entropy=-torch.linalg.vecdot(chance, log_chance),
+        sampled=draw(chance, rows),
+        soft=_soft(tempered, chance, embedding),
+    )
+
+
+def _soft(tempered: Tensor, chance: Tensor, embedding: Tensor) -> Tensor:
+    """As the reference: the tempered logits pass through the embedding's dtype before the softmax."""
+    if embedding.dtype != torch.float32:
+        chance = tempered.to(embedding.dtype).softmax(dim=-1, dtype=torch.float32)
+    return chance.to(embedding.dtype) @ embedding

@@ -1,0 +1,37 @@
+"""One transformer layer behind its attention: dense MLP and experts side by side.
+
+Source: `DiffusionGemmaDecoderTextLayer` in transformers; the encoder's layer differs only in its
+attention and its scalar.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.model.experts import route, run_experts
+from engine.model.norm import rms_norm
+from engine.model.weights import LayerWeights
+
+
+def gated_mlp(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+    """down(gelu(gate x) · up x), x [..., D]."""
+    gate, up = F.linear(x, gate_up).chunk(2, dim=-1)
+    return F.linear(F.gelu(gate, approximate="tanh") * up, down)
+
+
+def finish_layer(
+    weights: LayerWeights, x: Tensor, attended: Tensor, scalar: Tensor, top_k: int, eps: float
+) -> Tensor:
+    """The layer's output from its input x and its attention output, all [B, T, D]."""
+    x = x + rms_norm(attended, weights.post_attention_norm, eps)
+    dense = gated_mlp(rms_norm(x, weights.pre_feedforward_norm, eps), weights.gate_up, weights.down)
+    flat = x.flatten(0, 1)
+    experts, share = route(weights, flat, top_k, eps)
+    sparse = run_experts(
+        weights, rms_norm(flat, weights.pre_feedforward_norm_2, eps), experts, share
+    )
+    mixed = rms_norm(dense, weights.post_feedforward_norm_1, eps) + rms_norm(
+        sparse.view_as(x), weights.post_feedforward_norm_2, eps
+    )
+    return (x + rms_norm(mixed, weights.post_feedforward_norm, eps)) * scalar

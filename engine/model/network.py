@@ -1,0 +1,187 @@
+"""The network: the causal encoder pass that fills the cache, the decoder pass over a canvas.
+
+Both passes run the same weights; they differ in the mask, the layer scalars and the
+self-conditioning. Source: `modeling_diffusion_gemma.py` in transformers.
+Shape letters: B canvases, C canvas positions, T prompt tokens, D hidden size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.config import LayerConfig, ModelConfig, SamplingConfig
+from engine.kernels.vocabulary import softcapped_logits
+from engine.model.attention import Rotation, attend, causal_mask, project, rotation
+from engine.model.cache import SLACK, KVCache
+from engine.model.layer import finish_layer, gated_mlp
+from engine.model.norm import rms_norm
+from engine.model.weights import ModelWeights
+
+# Rows of logits `score` holds at once.
+_SCORE_ROWS = 32
+
+
+class Model:
+    """A loaded checkpoint: configuration, weights and the two passes."""
+
+    def __init__(
+        self, config: ModelConfig, sampling: SamplingConfig, weights: ModelWeights
+    ) -> None:
+        self.config = config
+        self.sampling = sampling
+        self.weights = weights
+        self.device = weights.embedding.device
+        self.dtype = weights.embedding.dtype
+        # In bfloat16 the factor itself is rounded (sqrt(2816) becomes 53.0), as in training.
+        self.embedding_scale = torch.tensor(
+            config.hidden_size**0.5, dtype=self.dtype, device=self.device
+        )
+
+    def new_cache(self, max_tokens: int) -> KVCache:
+        """An empty cache for one sequence of up to `max_tokens` tokens."""
+        return KVCache(self.config, max_tokens, self.device, self.dtype)
+
+    @torch.inference_mode()
+    def prefill(self, ids: Tensor, cache: KVCache, chunk: int = SLACK) -> None:
+        """Encodes ids (int64 [T]) causally and appends them to the cache.
+
+        Raises ValueError when the cache is too small.
+        """
+        for part in ids.split(min(chunk, SLACK)):
+            cache.reserve(part.shape[0])
+            self._encode(part, cache, stores=True)
+            cache.append(part.tolist())
+
+    @torch.inference_mode()
+    def score(self, ids: Tensor, cache: KVCache) -> Tensor:
+        """Log-probabilities (float32 [T]) of ids (int64 [T]) behind the cache, by the encoder.
+
+        The cache is left as it was. The probability of the first id comes from the last cached
+        token, which is encoded again; so the cache must hold at least one token.
+        """
+        if not cache.length:
+            raise ValueError("score needs at least one token in the cache")
+        kept, sliding_start = list(cache.ids), cache.sliding_start
+        last = torch.tensor(cache.ids[-1:], device=self.device)
+        cache.ids.pop()
+        try:
+            hidden = self._encode(torch.cat((last, ids.to(self.device)))[:-1], cache, stores=False)
+        finally:
+            cache.ids[:] = kept
+            assert cache.sliding_start == sliding_start
+        assert hidden is not None
+        parts = [
+            -F.cross_entropy(self.logits(rows), wanted, reduction="none")
+            for rows, wanted in zip(
+                hidden[0].split(_SCORE_ROWS), ids.to(self.device).split(_SCORE_ROWS), strict=True
+            )
+        ]
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def denoise(self, canvas: Tensor, cache: KVCache, previous: Tensor | None) -> Tensor:
+        """Softcapped logits (float32 [..., C, V]) of one decoder pass, for inspection and parity.
+
+        canvas: int64 [C] or [B, C] with C <= canvas_length; previous: the tempered logits of the
+        last step, float32 [..., C, V], or None on the first one. The cache is read only.
+        """
+        soft = None
+        if previous is not None:
+            chance = previous.to(self.dtype).softmax(dim=-1, dtype=torch.float32).to(self.dtype)
+            soft = (chance @ self.weights.embedding).view(
+                -1, *previous.shape[-2:-1], self.config.hidden_size
+            )
+        hidden = self.decode(canvas.view(-1, canvas.shape[-1]), cache, soft)
+        return self.logits(hidden).view(*canvas.shape, -1)
+
+    @torch.inference_mode()
+    def decode(self, canvas: Tensor, cache: KVCache, soft: Tensor | None) -> Tensor:
+        """Final hidden states [B, C, D] of canvas (int64 [B, C]) over the cached prefix.
+
+        soft [B, C, D]: the expected embedding under the last step's distribution, unscaled, or None
+        on the first step. Every canvas position sees the whole canvas and the same prefix tokens:
+        all of them on full layers, the last `sliding_window - 1` on sliding ones.
+        """
+        if canvas.shape[1] > self.config.canvas_length:
+            raise ValueError(
+                f"a canvas holds {self.config.canvas_length} tokens, not {canvas.shape[1]}"
+            )
+        eps, batch = self.config.rms_norm_eps, canvas.shape[0]
+        x = self._condition(self.embed(canvas), soft)
+        rotations = self._rotations(cache.length, canvas.shape[1])
+        for index, weights in enumerate(self.weights.layers):
+            normed = rms_norm(x, weights.input_norm, eps)
+            queries, keys, values = project(weights, normed, rotations[weights.config], eps)
+            old_keys, old_values = cache.read(index)
+            attended = attend(
+                weights,
+                queries,
+                torch.cat((old_keys.expand(batch, -1, -1, -1), keys.transpose(1, 2)), dim=2),
+                torch.cat((old_values.expand(batch, -1, -1, -1), values.transpose(1, 2)), dim=2),
+                mask=None,
+            )
+            x = finish_layer(
+                weights, x, attended, weights.decoder_scalar, self.config.top_k_experts, eps
+            )
+        return rms_norm(x, self.weights.norm, eps)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Scaled embeddings [..., D] of ids [...]."""
+        return F.embedding(ids, self.weights.embedding) * self.embedding_scale
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Softcapped logits (float32 [..., V]) of final hidden states [..., D]."""
+        return softcapped_logits(
+            hidden, self.weights.embedding, self.config.final_logit_softcapping
+        )
+
+    def _condition(self, x: Tensor, soft: Tensor | None) -> Tensor:
+        """Adds the self-conditioning signal; the outer norm applies without a signal too."""
+        weights, eps = self.weights, self.config.rms_norm_eps
+        if soft is not None:
+            normed = rms_norm(soft * self.embedding_scale, weights.condition_norm, eps)
+            x = x + gated_mlp(normed, weights.condition_gate_up, weights.condition_down)
+        return rms_norm(x, None, eps)
+
+    def _encode(self, ids: Tensor, cache: KVCache, *, stores: bool) -> Tensor | None:
+        """One causal pass over ids [T] behind the cache.
+
+        With `stores` the keys and values are written to the cache, and the pass ends with those of
+        the last layer (its output serves nobody); otherwise it returns hidden states [1, T, D].
+        """
+        eps = self.config.rms_norm_eps
+        x = self.embed(ids.to(self.device))[None]
+        rotations = self._rotations(cache.length, ids.shape[0])
+        masks: dict[tuple[bool, int], Tensor] = {}
+        for index, weights in enumerate(self.weights.layers):
+            normed = rms_norm(x, weights.input_norm, eps)
+            queries, keys, values = project(weights, normed, rotations[weights.config], eps)
+            keys, values = keys.transpose(1, 2), values.transpose(1, 2)
+            old_keys, old_values = cache.read(index)
+            if stores:
+                cache.write(index, keys[0], values[0])
+                if index + 1 == len(self.weights.layers):
+                    return None
+            kind = (weights.config.is_sliding, old_keys.shape[1])
+            if kind not in masks:
+                window = self.config.sliding_window if weights.config.is_sliding else None
+                masks[kind] = causal_mask(ids.shape[0], old_keys.shape[1], window, self.device)
+            attended = attend(
+                weights,
+                queries,
+                torch.cat((old_keys[None], keys), dim=2),
+                torch.cat((old_values[None], values), dim=2),
+                masks[kind],
+            )
+            x = finish_layer(
+                weights, x, attended, weights.encoder_scalar, self.config.top_k_experts, eps
+            )
+        return rms_norm(x, self.weights.norm, eps)
+
+    def _rotations(self, start: int, count: int) -> dict[LayerConfig, Rotation]:
+        """The rotary embeddings of positions start ... start + count - 1, per kind of layer."""
+        positions = torch.arange(start, start + count, device=self.device)
+        kinds = {weights.config for weights in self.weights.layers}
+        return {kind: rotation(kind, positions, self.dtype) for kind in kinds}

@@ -1,0 +1,119 @@
+"""One denoising step on tensors: temperature, entropy bound, acceptance, renoising, stop rule.
+
+Pure functions, and the two sources of random numbers. Source of the rules:
+`generation_diffusion_gemma.py` in transformers; the bound is from arXiv 2505.24857.
+Shape letters: B canvases, C positions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from engine.config import SamplingConfig
+
+
+def temperature(sampling: SamplingConfig, remaining: int, device: torch.device) -> Tensor:
+    """t_min + (t_max - t_min) · remaining / max steps, a float32 scalar; t_max on the first step."""
+    share = torch.tensor(remaining, dtype=torch.int32, device=device) / sampling.max_denoising_steps
+    return sampling.t_min + (sampling.t_max - sampling.t_min) * share
+
+
+def accept(entropy: Tensor, free: Tensor, bound: float) -> Tensor:
+    """Which positions keep their sampled token, bool [B, C].
+
+    entropy: float32 [B, C] in nats; free: bool [B, C]. Takes the free positions with the lowest
+    entropies h₁ ≤ h₂ ≤ ... as long as h₁ + ... + hₖ - hₖ <= bound, so always at least one.
+    """
+    # Pinned positions sort behind all others; inf - inf is NaN there, which no bound admits.
+    ordered, order = entropy.masked_fill(~free, torch.inf).sort(dim=-1)
+    within = ordered.cumsum(dim=-1) - ordered <= bound
+    return torch.zeros_like(free).scatter(-1, order, within)
+
+
+def confident(entropy: Tensor, free: Tensor, threshold: float) -> Tensor:
+    """Whether the mean entropy of the free positions is below the threshold, bool [B]."""
+    total = entropy.masked_fill(~free, 0.0).sum(dim=-1)
+    return total / free.sum(dim=-1).clamp(min=1) < threshold
+
+
+class Noise(Protocol):
+    """Where a run's random numbers come from."""
+
+    @property
+    def draws_whole_blocks(self) -> bool:
+        """Whether `sample` must see all rows of a step at once."""
+
+    def canvas(self, batch: int, length: int) -> Tensor:
+        """Uniform random ids, int64 [B, C]."""
+
+    def begin_step(self, rows: int) -> None:
+        """Called once before the samples of a step."""
+
+    def sample(self, chance: Tensor, rows: slice) -> Tensor:
+        """One id per row of probabilities [r, V]; `rows` is their place in the step."""
+
+
+class NativeNoise:
+    """The engine's own stream: one uniform number a row, inverted through the distribution."""
+
+    draws_whole_blocks = False
+
+    def __init__(self, seed: int, vocab_size: int, device: torch.device) -> None:
+        self._generator = torch.Generator(device).manual_seed(seed)
+        self._vocab_size = vocab_size
+        self._device = device
+        self._uniform = torch.empty(0, device=device)
+
+    def canvas(self, batch: int, length: int) -> Tensor:
+        return torch.randint(
+            self._vocab_size, (batch, length), generator=self._generator, device=self._device
+        )
+
+    def begin_step(self, rows: int) -> None:
+        self._uniform = torch.rand(rows, 1, generator=self._generator, device=self._device)
+
+    def sample(self, chance: Tensor, rows: slice) -> Tensor:
+        cumulative = chance.cumsum(dim=-1)
+        # The last sum stands in for 1, which rounding may miss; `right` skips ids of chance zero.
+        target = self._uniform[rows] * cumulative[:, -1:]
+        found = torch.searchsorted(cumulative, target, right=True).squeeze(-1)
+        return found.clamp(max=chance.shape[-1] - 1)
+
+
+class ReferenceNoise:
+    """Draws in the order and by the functions of transformers' generate.
+
+    On the CPU in float32 this gives the reference's tokens for the same seed.
+    """
+
+    draws_whole_blocks = True
+
+    def __init__(self, seed: int, vocab_size: int, device: torch.device) -> None:
+        self._generator = torch.Generator(device).manual_seed(seed)
+        self._vocab_size = vocab_size
+        self._device = device
+
+    def canvas(self, batch: int, length: int) -> Tensor:
+        return torch.randint(
+            0, self._vocab_size, (batch, length), generator=self._generator, device=self._device
+        )
+
+    def begin_step(self, rows: int) -> None:
+        pass
+
+    def sample(self, chance: Tensor, rows: slice) -> Tensor:
+        return torch.multinomial(chance, num_samples=1, generator=self._generator).squeeze(-1)
+
+
+def make_noise(kind: str, seed: int, vocab_size: int, device: torch.device) -> Noise:
+    """`kind` is "native" or "reference"."""
+    kinds: dict[str, type[NativeNoise] | type[ReferenceNoise]] = {
+        "native": NativeNoise,
+        "reference": ReferenceNoise,
+    }
+    if kind not in kinds:
+        raise ValueError(f"noise is 'native' or 'reference', not {kind!r}")
+    return kinds[kind](seed, vocab_size, device)
