@@ -26,6 +26,7 @@ from engine.text.template import ChatTemplate
 from engine.text.tokenizer import GUARD, MARKUP, Tokenizer, clean
 
 ROLES = {Role.SYSTEM: "system", Role.USER: "user", Role.MODEL: "assistant", Role.TOOL: "tool"}
+MAX_DEPTH = 30  # of a tool's schema or arguments
 
 Guard = Callable[[str], str]
 
@@ -90,8 +91,7 @@ def _tool_messages(turn: Turn, guard: Guard) -> list[dict[str, Any]]:
     """The model's calls, then their results: the call stands in the part that answers it."""
     results = [part for part in turn.parts if isinstance(part, ToolResultPart)]
     calls = [
-        {"name": guard(part.name), "arguments": _guarded(_object(part.arguments), guard)}
-        for part in results
+        {"name": guard(part.name), "arguments": _object(part.arguments, guard)} for part in results
     ]
     return [
         {"role": "assistant", "content": "", "tool_calls": [{"function": call} for call in calls]},
@@ -106,14 +106,14 @@ def _declaration(tool: Tool, guard: Guard) -> dict[str, Any]:
     function = {
         "name": guard(tool.name),
         "description": guard(tool.description),
-        "parameters": _guarded(_object(tool.parameters), guard),
+        "parameters": _object(tool.parameters, guard),
     }
     return {"type": "function", "function": function}
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(text: str, guard: Guard) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = _guarded(json.loads(text), guard)
     except (ValueError, RecursionError) as error:
         raise _refused("The description of a tool is not valid JSON.", str(error)) from error
     if not isinstance(value, dict):
@@ -121,14 +121,16 @@ def _object(text: str) -> dict[str, Any]:
     return value
 
 
-def _guarded(value: Any, guard: Guard) -> Any:
+def _guarded(value: Any, guard: Guard, depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deeply")
     match value:
         case str():
             return guard(value)
         case list():
-            return [_guarded(item, guard) for item in value]
+            return [_guarded(item, guard, depth + 1) for item in value]
         case dict():
-            return {guard(key): _guarded(item, guard) for key, item in value.items()}
+            return {guard(key): _guarded(item, guard, depth + 1) for key, item in value.items()}
     return value
 
 
