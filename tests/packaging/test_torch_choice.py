@@ -103,7 +103,7 @@ def test_the_probe_wants_a_proper_answer(
     torch_choice: Any, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     class Answer(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:  # noqa: N802
+        def do_HEAD(self) -> None:
             self.send_response(status)
             self.end_headers()
 
