@@ -1,0 +1,1 @@
+"""Redraft's windows. Sees the engine through its messages and `app.bridge` only."""

@@ -1,0 +1,126 @@
+"""Keeps something on disk as it changes: at most a quarter of a second behind, never half a file.
+
+The writing happens on a thread of its own, because a disk may take its time to confirm.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+log = logging.getLogger(__name__)
+
+DELAY_MS = 150
+RENAME_PATIENCE = 2.5  # seconds; on Windows another program may hold the file for a moment
+
+
+class Autosave(QObject):
+    """Writes `snapshot()` as JSON to `path` soon after `touch`.
+
+    Signals:
+        failed(str): a plain sentence, when the disk refused.
+    """
+
+    failed = Signal(str)
+
+    def __init__(
+        self, path: Path, snapshot: Callable[[], Any], parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._path = path
+        self._snapshot = snapshot
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redraft-save")
+        self._last: Future[None] | None = None
+        self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
+        self._timer.timeout.connect(self._write)
+
+    def touch(self) -> None:
+        """Something changed. The first change starts the clock, so typing on cannot delay it."""
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def close(self) -> None:
+        """Writes what is waiting and ends."""
+        if self._timer.isActive():
+            self._timer.stop()
+            self._write()
+        if self._last is not None:
+            self._last.exception()  # waits; a failure was reported where it happened
+        self._writer.shutdown()
+
+    def _write(self) -> None:
+        snapshot = self._snapshot()
+        self._last = self._writer.submit(self._write_now, snapshot)
+
+    def _write_now(self, snapshot: Any) -> None:
+        try:
+            data = json.dumps(snapshot, ensure_ascii=False).encode("utf-8")
+            write_atomically(self._path, data)
+        except OSError as error:
+            log.exception("could not write %s", self._path.name)
+            self.failed.emit(f"Your text could not be saved: {error.strerror or error}.")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in `path`; None if there is no such file. ValueError if it cannot be read."""
+    try:
+        return json.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def set_aside(path: Path, why: str) -> Path | None:
+    """Renames a file so that the next write does not replace it. None where it is not there."""
+    kept = path.with_name(f"{path.stem}.{why}-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+    for number in range(2, 1000):
+        if not kept.exists():
+            break
+        kept = kept.with_name(
+            f"{path.stem}.{why}-{time.strftime('%Y%m%d-%H%M%S')}-{number}{path.suffix}"
+        )
+    try:
+        _replace(path, kept)
+    except OSError:
+        return None
+    return kept
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes all of `data` or leaves the old file. On return it survives a loss of power."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    _replace(part, path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _replace(source: Path, target: Path) -> None:
+    deadline = time.monotonic() + RENAME_PATIENCE
+    pause = 0.05
+    while True:
+        try:
+            source.replace(target)
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() > deadline:
+                raise
+            time.sleep(pause)
+            pause *= 2
+        else:
+            return

@@ -1,0 +1,85 @@
+"""What the engine is doing: loading a model, ready, or failed and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.bridge import EngineBridge
+from engine.messages import EngineError, LoadFailed, Loading, LoadRequest, Ready
+
+
+class Phase(Enum):
+    IDLE = "idle"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineState:
+    """`what`, `done` and `total` (bytes) while loading; `ready` or `error` afterwards."""
+
+    phase: Phase = Phase.IDLE
+    what: str = ""
+    done: int = 0
+    total: int = 0
+    ready: Ready | None = None
+    error: EngineError | None = None
+
+
+class EngineStatus(QObject):
+    """Loads one model and knows how far that is.
+
+    Signals:
+        changed(EngineState)
+    """
+
+    changed = Signal(object)
+
+    def __init__(
+        self, bridge: EngineBridge, request: LoadRequest, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._request = request
+        self._request_id = 0
+        self._state = EngineState()
+        bridge.event_received.connect(self._on_event)
+
+    @property
+    def state(self) -> EngineState:
+        return self._state
+
+    @property
+    def is_demo(self) -> bool:
+        return self._request.model == "demo"
+
+    def load(self) -> None:
+        """Loads the model, or tries again after a failure. Does nothing while it is loading."""
+        if self._state.phase is Phase.LOADING:
+            return
+        self._request_id = self._bridge.submit(self._request)
+        self._set(EngineState(phase=Phase.LOADING))
+
+    @Slot(object)
+    def _on_event(self, event: object) -> None:
+        match event:
+            case Loading() if event.request_id == self._request_id:
+                self._set(
+                    EngineState(
+                        phase=Phase.LOADING, what=event.what, done=event.done, total=event.total
+                    )
+                )
+            case Ready() if event.request_id == self._request_id:
+                self._set(EngineState(phase=Phase.READY, ready=event))
+            case LoadFailed() if event.request_id == self._request_id:
+                self._set(EngineState(phase=Phase.FAILED, error=event.error))
+            case _:
+                pass
+
+    def _set(self, state: EngineState) -> None:
+        self._state = state
+        self.changed.emit(state)

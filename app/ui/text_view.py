@@ -1,0 +1,91 @@
+"""Ordinary text that can be selected, laid out exactly as the canvas lays out its own."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import (
+    QFont,
+    QFontInfo,
+    QFontMetricsF,
+    QResizeEvent,
+    QTextBlockFormat,
+    QTextCursor,
+    QTextDocument,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QFrame, QSizePolicy, QTextEdit, QWidget
+
+from app.ui.theme import LINE_HEIGHT, reading_font
+
+
+def line_height(font: QFont) -> int:
+    """The distance between two lines of running text, in pixels."""
+    pixels = round(QFontInfo(font).pixelSize() * LINE_HEIGHT)
+    return max(pixels, math.ceil(QFontMetricsF(font).height()))
+
+
+def configure(document: QTextDocument, font: QFont) -> None:
+    """Sets up an empty document for running text: font, line height, no margins, no undo."""
+    document.setUndoRedoEnabled(False)
+    document.setDocumentMargin(0)
+    document.setDefaultFont(font)
+    block = QTextBlockFormat()
+    block.setLineHeight(line_height(font), QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+    QTextCursor(document).setBlockFormat(block)
+
+
+def replace_from(document: QTextDocument, position: int, text: str) -> None:
+    """Puts plain `text` in place of all that follows `position` (in UTF-16 units)."""
+    cursor = QTextCursor(document)
+    cursor.beginEditBlock()
+    cursor.setPosition(position)
+    cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
+    cursor.insertText(text)
+    cursor.endEditBlock()
+
+
+class TextView(QTextEdit):
+    """Read-only plain text, as high as it needs to be at its width. Loads nothing, ever."""
+
+    def __init__(self, text: str, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setReadOnly(True)
+        self.setAcceptDrops(False)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.setTabChangesFocus(True)
+        self.setStyleSheet("QTextEdit { background: transparent; }")
+        self.viewport().setAutoFillBackground(False)
+        self.setAccessibleName(name)
+        configure(self.document(), reading_font())
+        replace_from(self.document(), 0, text)
+
+    def fit(self, widest: int) -> None:
+        """Makes the view as narrow as its text, and at most `widest` pixels."""
+        self.document().setTextWidth(-1)
+        natural = math.ceil(self.document().idealWidth()) + 1
+        self.setFixedWidth(max(1, min(natural, widest)))
+        self._fit_height(self.width())
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.width(), self.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._fit_height(event.size().width())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()  # the page scrolls, not the message
+
+    def _fit_height(self, width: int) -> None:
+        self.document().setTextWidth(width)
+        self.setFixedHeight(max(1, math.ceil(self.document().size().height())))
