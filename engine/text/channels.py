@@ -25,6 +25,7 @@ class ChannelState:
     header: str | None = None  # what has been read of the channel's name; None outside of it
     in_call: bool = False
     may_open: bool = False  # at the first token of a turn that should begin with a thought
+    unfinished: bytes = b""  # the first bytes of a character whose others are to come
 
     @staticmethod
     def begin(*, thinking: bool) -> ChannelState:
@@ -34,7 +35,10 @@ class ChannelState:
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """One entry a token each; `pieces` joined is the visible text."""
+    """One entry a token each; `pieces` joined is the visible text.
+
+    A character whose last bytes are still to come is not in it; it appears behind `state`.
+    """
 
     pieces: tuple[str, ...]  # '' where hidden
     channels: bytes  # Channel
@@ -52,7 +56,8 @@ class Labels:
 
 def labels(tokenizer: Tokenizer, ids: Sequence[int], state: ChannelState) -> Labels:
     """Label each of `ids`, a canvas or the first part of one, that begins in `state`."""
-    pieces = tokenizer.pieces(ids)
+    pieces, unfinished = tokenizer.pieces_behind(state.unfinished, ids)
+    state = replace(state, unfinished=unfinished)
     if ids and state.may_open:
         ids, state = _repair_opening(ids, pieces, state, tokenizer.special)
     channels = bytearray()

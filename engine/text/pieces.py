@@ -32,28 +32,40 @@ class PieceTable:
 
         An id that the vocabulary does not have gives ''.
         """
+        found, unfinished = self.continued(ids, b"")
+        return (*found[:-1], found[-1] + "\ufffd") if unfinished else found
+
+    def continued(self, ids: Sequence[int], before: bytes) -> tuple[tuple[str, ...], bytes]:
+        """As `of`, behind the first bytes of a character; also the bytes of one begun at the end.
+
+        So a character may begin on one canvas and end on the next.
+        """
         text = self._text
         found = [text[token] if token in text else self._look_up(token) for token in ids]
-        if not self._bytes.keys().isdisjoint(ids):
-            self._join_bytes(ids, found)
-        return tuple(found)
+        if before or not self._bytes.keys().isdisjoint(ids):
+            before = self._join_bytes(ids, found, before)
+        return tuple(found), before
 
     def _look_up(self, token: int) -> str:
         piece = (self._backend.id_to_token(token) or "").replace(SPACE, " ")
         self._text[token] = piece
         return piece
 
-    def _join_bytes(self, ids: Sequence[int], found: list[str]) -> None:
+    def _join_bytes(self, ids: Sequence[int], found: list[str], before: bytes) -> bytes:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        inside = False
+        decoder.decode(before)
+        inside = bool(before)
         for index, token in enumerate(ids):
             value = self._bytes.get(token)
             if value is not None:
                 found[index] = decoder.decode(bytes((value,)))
                 inside = True
             elif inside:
-                found[index - 1] += decoder.decode(b"", final=True)
-                decoder.reset()
+                cut = decoder.decode(b"", final=True)
+                if index:
+                    found[index - 1] += cut
+                else:
+                    found[index] = cut + found[index]
                 inside = False
-        if inside:
-            found[-1] += decoder.decode(b"", final=True)
+        unfinished: bytes = decoder.getstate()[0]
+        return unfinished

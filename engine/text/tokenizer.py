@@ -116,6 +116,10 @@ class Tokenizer:
         """One string an id; joined they are the text. Special ids give ''."""
         return self._pieces.of(ids)
 
+    def pieces_behind(self, unfinished: bytes, ids: Sequence[int]) -> tuple[tuple[str, ...], bytes]:
+        """As `pieces`, for text that goes on: characters begun before and at the end of `ids`."""
+        return self._pieces.continued(ids, unfinished)
+
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(self._pieces.of(ids))
 

@@ -67,6 +67,19 @@ def test_every_cut_into_canvases_gives_the_same(tokenizer: Tokenizer) -> None:
         assert first.channels + second.channels == whole.channels
         assert first.hidden + second.hidden == whole.hidden
         assert second.state == whole.state
+        for channel in Channel:
+            assert first.text(channel) + second.text(channel) == whole.text(channel)
+
+
+def test_an_unfinished_character_waits_and_does_not_spoil_what_follows(
+    tokenizer: Tokenizer,
+) -> None:
+    begun = tokenizer.encode("\U0001f642")[:2]
+    first = labels(tokenizer, [*tokenizer.encode("a"), *begun], PLAIN)
+    assert first.text(Channel.ANSWER) == "a"
+    second = labels(tokenizer, tokenizer.encode("bc"), first.state)
+    assert second.text(Channel.ANSWER) == "\ufffdbc"
+    assert second.state.unfinished == b""
 
 
 def test_split_gives_the_ids_of_each_channel(tokenizer: Tokenizer) -> None:
