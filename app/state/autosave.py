@@ -38,22 +38,33 @@ class Autosave(QObject):
         self._path = path
         self._snapshot = snapshot
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redraft-save")
+        self._is_closed = False
         self._last: Future[None] | None = None
         self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
         self._timer.timeout.connect(self._write)
 
     def touch(self) -> None:
         """Something changed. The first change starts the clock, so typing on cannot delay it."""
-        if not self._timer.isActive():
+        if not self._is_closed and not self._timer.isActive():
             self._timer.start()
 
-    def close(self) -> None:
-        """Writes what is waiting and ends."""
+    def flush(self) -> None:
+        """Writes what is waiting and returns when it is on disk."""
         if self._timer.isActive():
             self._timer.stop()
             self._write()
         if self._last is not None:
             self._last.exception()  # waits; a failure was reported where it happened
+
+    def set_aside(self) -> bool:
+        """Keeps the file under another name, so that something new can begin. False on failure."""
+        self.flush()
+        return not self._path.exists() or set_aside(self._path, "earlier") is not None
+
+    def close(self) -> None:
+        """Flushes and ends. What changes later is not written."""
+        self.flush()
+        self._is_closed = True
         self._writer.shutdown()
 
     def _write(self) -> None:
@@ -81,13 +92,12 @@ def read_json(path: Path) -> Any:
 
 def set_aside(path: Path, why: str) -> Path | None:
     """Renames a file so that the next write does not replace it. None where it is not there."""
-    kept = path.with_name(f"{path.stem}.{why}-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
-    for number in range(2, 1000):
-        if not kept.exists():
-            break
-        kept = kept.with_name(
-            f"{path.stem}.{why}-{time.strftime('%Y%m%d-%H%M%S')}-{number}{path.suffix}"
-        )
+    stamp = f"{path.stem}.{why}-{time.strftime('%Y%m%d-%H%M%S')}"
+    kept = path.with_name(f"{stamp}{path.suffix}")
+    number = 1
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{stamp}-{number}{path.suffix}")
     try:
         _replace(path, kept)
     except OSError:

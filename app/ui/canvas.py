@@ -40,6 +40,7 @@ class Canvas(QWidget):
         self._layout = CanvasLayout(reading_font())
         self._committed = ""
         self._draft: Draft | None = None
+        self._hint = ""
         self._is_stale = False
         self._last_frame = 0.0
         self._timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
@@ -52,6 +53,11 @@ class Canvas(QWidget):
     def shown_text(self) -> str:
         """What the widget shows now, draft included."""
         return self._layout.text
+
+    def show_hint(self, text: str) -> None:
+        """Shown as long as there is nothing else to show."""
+        self._hint = text
+        self.update()
 
     def show_committed(self, text: str) -> None:
         """All finished text so far. It takes the place of the draft it came from."""
@@ -78,6 +84,10 @@ class Canvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        if self._draft is None and not self._committed:
+            painter.setFont(reading_font())
+            painter.setPen(QColor(self._theme.colors.muted))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignTop, self._hint)
         paint_lines(painter, self._layout.lines(QRectF(event.rect())), self._theme.colors)
         painter.end()
 
@@ -94,6 +104,7 @@ class Canvas(QWidget):
     def _show_frame(self) -> None:
         if not self._is_stale:
             return
+        self._hint = ""
         self._is_stale = False
         self._last_frame = time.monotonic()
         self._layout.show(self._committed, self._draft)
@@ -127,7 +138,7 @@ def paint_lines(painter: QPainter, lines: Iterable[Line], colors: Colors) -> Non
     for look, boxes in veils.items():
         painter.setBrush(veil(look, colors))
         painter.drawRects(boxes)
-    painter.setPen(QPen(_with_alpha(colors.accent, 0.7), 1.2))
+    painter.setPen(QPen(_with_alpha(colors.accent, 0.55), 1.0))
     painter.drawLines(underlines[TokenState.ACCEPTED])
     painter.setPen(QPen(_with_alpha(colors.text, 0.45), 1.0, Qt.PenStyle.DotLine))
     painter.drawLines(underlines[TokenState.PROVISIONAL])

@@ -136,7 +136,7 @@ def interface_font() -> QFont:
 def reading_font() -> QFont:
     """For what was said: a little larger than the interface."""
     font = interface_font()
-    font.setPointSizeF(11.5)
+    font.setPointSizeF(12)
     return font
 
 

@@ -1,0 +1,51 @@
+"""A message above the composer that stays until it is dealt with."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from app.ui.widgets import flat_button, plain_label
+
+
+class Notice(QFrame):
+    """What went wrong, what to do, and a button that does it.
+
+    Signals:
+        retry_requested()
+    """
+
+    retry_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("error")
+        self._message = plain_label()
+        self._message.setObjectName("message")
+        self._remedy = plain_label()
+        self._retry = QPushButton("Try again")
+        self._retry.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._retry.clicked.connect(self.retry_requested)
+        dismiss = flat_button("Dismiss")
+        dismiss.clicked.connect(self.hide)
+        words = QVBoxLayout()
+        words.setSpacing(4)
+        words.addWidget(self._message)
+        words.addWidget(self._remedy)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(16, 12, 12, 12)
+        layout.addLayout(words, 1)
+        layout.addWidget(self._retry)
+        layout.addWidget(dismiss)
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        return f"{self._message.text()} {self._remedy.text()}".strip()
+
+    def tell(self, message: str, remedy: str = "", *, can_retry: bool = False) -> None:
+        self._message.setText(message)
+        self._remedy.setText(remedy)
+        self._remedy.setVisible(bool(remedy))
+        self._retry.setVisible(can_retry)
+        self.show()
