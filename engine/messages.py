@@ -40,7 +40,7 @@ class FinishReason(Enum):
     END = "end"  # the model ended its turn
     LENGTH = "length"  # the token limit of the request
     STOPPED = "stopped"  # cancelled; what had settled is kept
-    CANVAS_EXHAUSTED = "canvas_exhausted"  # the last canvas used all its denoising steps
+    CANVAS_EXHAUSTED = "canvas_exhausted"  # as many canvases as one answer may have
     THOUGHT_EXHAUSTED = "thought_exhausted"  # thinking used up the token limit
     CONTEXT_FULL = "context_full"  # the next canvas does not fit into the context
     TOOL_CALL = "tool_call"  # the model waits for a tool result

@@ -43,6 +43,13 @@ class Model:
         """An empty cache for one sequence of up to `max_tokens` tokens."""
         return KVCache(self.config, max_tokens, self.device, self.dtype)
 
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of all weights."""
+        parts = [vars(self.weights), *(vars(layer) for layer in self.weights.layers)]
+        tensors = [value for part in parts for value in part.values() if isinstance(value, Tensor)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
     @torch.inference_mode()
     def prefill(self, ids: Tensor, cache: KVCache, chunk: int = SLACK) -> None:
         """Encodes ids (int64 [T]) causally and appends them to the cache.

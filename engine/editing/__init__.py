@@ -1,0 +1,1 @@
+"""Editing with context on both sides, on top of pinned denoising."""

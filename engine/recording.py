@@ -1,0 +1,86 @@
+"""Denoising steps as drafts to show and frames to keep."""
+
+from __future__ import annotations
+
+import array
+import sys
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from engine.denoise import StepResult
+from engine.messages import Draft, Frame, Recording, TokenState
+from engine.text.channels import ChannelState, labels
+from engine.text.tokenizer import Tokenizer
+
+
+class Recorder:
+    """Turns the steps of one request into drafts, and remembers them all for replay."""
+
+    def __init__(self, request_id: int, tokenizer: Tokenizer, stop_ids: Sequence[int]) -> None:
+        self._request_id = request_id
+        self._tokenizer = tokenizer
+        self._stop_ids = frozenset(stop_ids)
+        self._pieces: dict[str, int] = {}
+        self._frames: list[Frame] = []
+        self._previous: dict[int, Tensor] = {}  # candidate -> argmax of its last step
+
+    def draft(self, result: StepResult, state: ChannelState, candidate: int = 0) -> Draft:
+        """The draft of one canvas of the step's batch; `state` is the channel it begins in."""
+        argmax = result.argmax[candidate].cpu()
+        ids = argmax.tolist()
+        found = labels(self._tokenizer, ids, state)
+        draft = Draft(
+            request_id=self._request_id,
+            canvas=result.canvas,
+            step=result.step,
+            max_steps=result.max_steps,
+            pieces=found.pieces,
+            confidence=_confidence(result.entropy[candidate]),
+            states=self._states(result, candidate, argmax, ids),
+            channels=found.channels,
+            candidate=candidate,
+        )
+        self._previous[candidate] = argmax
+        self._frames.append(self._frame(draft))
+        return draft
+
+    def recording(self) -> Recording:
+        return Recording(
+            request_id=self._request_id, pieces=tuple(self._pieces), frames=tuple(self._frames)
+        )
+
+    def _states(self, result: StepResult, candidate: int, argmax: Tensor, ids: list[int]) -> bytes:
+        pinned, accepted = result.pinned[candidate].cpu(), result.accepted[candidate].cpu()
+        states = torch.full_like(argmax, TokenState.NOISE, dtype=torch.uint8)
+        if result.step > 1:
+            states[argmax == self._previous[candidate]] = TokenState.PROVISIONAL
+        states[accepted] = TokenState.ACCEPTED
+        if bool(result.stop[candidate]) or result.is_last:
+            states[:] = TokenState.SETTLED
+        states[pinned] = TokenState.PINNED
+        end = next((place for place, token in enumerate(ids) if token in self._stop_ids), len(ids))
+        states[end:] = TokenState.BEYOND_END
+        return bytes(states.tolist())
+
+    def _frame(self, draft: Draft) -> Frame:
+        indices = array.array(
+            "I", [self._pieces.setdefault(piece, len(self._pieces)) for piece in draft.pieces]
+        )
+        if sys.byteorder == "big":
+            indices.byteswap()
+        return Frame(
+            canvas=draft.canvas,
+            step=draft.step,
+            indices=indices.tobytes(),
+            confidence=draft.confidence,
+            states=draft.states,
+            channels=draft.channels,
+            candidate=draft.candidate,
+        )
+
+
+def _confidence(entropy: Tensor) -> bytes:
+    """round(255 · exp(-entropy)) per position."""
+    return bytes((255 * (-entropy).exp()).round().clamp(0, 255).to(torch.uint8).tolist())
