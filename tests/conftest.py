@@ -1,7 +1,16 @@
-"""For all tests: no screen, own folders, and no thread of the engine left behind."""
+"""For all tests: no screen, and two remarks of Qt that are no faults of ours."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # the offscreen platform says this about every window
+    config.addinivalue_line("qt_log_ignore", "does not support propagateSizeHints")
+    # Qt tries the first font for Devanagari, says this, and then takes the font that knows how
+    config.addinivalue_line("qt_log_ignore", "OpenType support missing")

@@ -46,6 +46,7 @@ class Input(QPlainTextEdit):
         self.setAccessibleName("Message")
         self.document().setDocumentMargin(4)
         self.document().documentLayout().documentSizeChanged.connect(self._fit)
+        self.textChanged.connect(self._fit)
         self._fit()
 
     def insertFromMimeData(self, source: QMimeData) -> None:

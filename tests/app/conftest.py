@@ -1,0 +1,49 @@
+"""A whole application around a scripted model, in folders of its own, ended after each test."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.__main__ import Running, build
+from app.paths import Paths
+from app.ui.theme import Scheme, Theme
+from engine.messages import LoadRequest
+from tests.fakes import FakePipeline, answering, no_jobs
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    folders = Paths(data=tmp_path / "Ünï Çödé 名前" / "data", logs=tmp_path / "logs")
+    folders.create()
+    return folders
+
+
+@pytest.fixture(scope="session")
+def theme(qapp) -> Theme:
+    return Theme(qapp, Scheme.LIGHT)
+
+
+@pytest.fixture
+def start(qtbot, paths, theme) -> Iterator:
+    """Starts applications with the window shown; all are ended and their threads joined."""
+    started: list[Running] = []
+
+    def start_one(pipeline: FakePipeline | None = None, load=None, model="demo") -> Running:
+        pipeline = pipeline or FakePipeline(answering("Hello there, friend."))
+        request = LoadRequest(model=model)
+        running = build(paths, request, theme, load or pipeline.load, no_jobs)
+        started.append(running)
+        qtbot.addWidget(running.window)
+        running.window.show()
+        qtbot.waitExposed(running.window)
+        return running
+
+    yield start_one
+    ended = [running.shut_down() for running in started]
+    assert all(ended)
+    names = {thread.name.split("_")[0] for thread in threading.enumerate()}
+    assert not names & {"redraft-engine", "redraft-jobs", "redraft-save"}

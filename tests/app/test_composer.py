@@ -1,0 +1,120 @@
+"""Typing, sending, and pasting far too much."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton
+
+from app.state.restore import Unsent
+from app.ui.composer import Composer
+
+MEGABYTE = "x" * (1 << 20)
+
+
+@pytest.fixture
+def composer(qtbot, theme) -> Composer:
+    widget = Composer(theme)
+    qtbot.addWidget(widget)
+    widget.resize(700, 120)
+    widget.show()
+    return widget
+
+
+@pytest.fixture
+def field(composer) -> QPlainTextEdit:
+    return composer.findChild(QPlainTextEdit)
+
+
+def paste(field: QPlainTextEdit, text: str) -> None:
+    data = QMimeData()
+    data.setText(text)
+    field.insertFromMimeData(data)
+
+
+def test_enter_sends_and_shift_enter_begins_a_line(qtbot, composer, field):
+    qtbot.keyClicks(field, "one")
+    qtbot.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClicks(field, "two")
+    with qtbot.waitSignal(composer.send_requested):
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert composer.unsent.text == "one\ntwo"  # the owner takes it, the composer drops nothing
+    with qtbot.waitSignal(composer.send_requested):
+        qtbot.keyClick(field, Qt.Key.Key_Enter)
+
+
+def test_while_busy_one_types_on_and_the_button_stops(qtbot, composer, field):
+    composer.set_busy(True)
+    button = next(each for each in composer.findChildren(QPushButton) if each.objectName() == "act")
+    assert button.accessibleName() == "Stop"
+    with qtbot.assertNotEmitted(composer.send_requested):
+        qtbot.keyClicks(field, "next")
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert composer.unsent.text == "next"
+    with qtbot.waitSignal(composer.stop_requested):
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    composer.set_busy(False)
+    assert button.accessibleName() == "Send"
+
+
+def test_a_megabyte_is_pasted_at_once_and_whole(qtbot, composer, field):
+    qtbot.keyClicks(field, "Read this:")
+    began = time.monotonic()
+    paste(field, MEGABYTE)
+    qtbot.keyClicks(field, " please")
+    assert time.monotonic() - began < 1.0
+    assert composer.unsent == Unsent(typed="Read this: please", pasted=MEGABYTE)
+    assert composer.unsent.text == f"Read this: please\n\n{MEGABYTE}"
+    assert "1,048,576 characters" in composer._note.text()
+
+
+def test_many_pastes_cannot_fill_the_field(composer, field):
+    for _ in range(10):
+        paste(field, "y" * 3000)
+    assert len(field.toPlainText()) <= 10_000
+    assert len(composer.unsent.text.replace("\n", "")) == 30_000
+
+
+def test_a_note_can_be_removed(qtbot, composer, field):
+    paste(field, MEGABYTE)
+    remove = next(e for e in composer.findChildren(QPushButton) if e.text() == "Remove")
+    qtbot.mouseClick(remove, Qt.MouseButton.LeftButton)
+    assert composer.unsent == Unsent()
+    assert not composer._note_frame.isVisible()
+
+
+def test_pasted_text_is_made_clean(composer, field):
+    paste(field, "a\ud800b")
+    assert composer.unsent.text.encode().decode() == composer.unsent.text
+
+
+def test_html_and_files_are_not_pasted(composer, field):
+    data = QMimeData()
+    data.setHtml("<img src='file:///etc/hostname'>")
+    data.setUrls([QUrl("file:///etc/hostname")])
+    assert "<img" not in composer.unsent.text
+    field.insertFromMimeData(data)
+    assert "<" not in composer.unsent.text
+
+
+def test_a_text_brought_back_stands_before_what_was_typed_since(qtbot, composer, field):
+    qtbot.keyClicks(field, "newer")
+    composer.put_before("older")
+    assert composer.unsent.text == "older\n\nnewer"
+    composer.clear()
+    composer.put_before(MEGABYTE)
+    assert composer.unsent.text == MEGABYTE
+    assert field.toPlainText() == ""
+
+
+def test_the_field_grows_with_its_text_and_then_scrolls(qtbot, composer, field):
+    heights = [field.height()]
+    for _ in range(12):
+        qtbot.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+        heights.append(field.height())
+    assert heights[0] < heights[3] < heights[7]
+    assert heights[8] == heights[-1]
+    composer.clear()
+    assert field.height() == heights[0]
