@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     except SetupError as error:
         return _say_error(str(error))
     except KeyboardInterrupt:
-        return _say_error("Stopped. The next start continues from here.", code=130)
+        return _say_error("Stopped. Start again to go on.", code=130)
 
 
 def _prepared(command: str) -> Path:
