@@ -11,9 +11,11 @@ from tests.engine.text import gemma_like
 DEMO = Path(__file__).parents[3] / "assets" / "demo_model"
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tokenizer in Gemma's structure beside the demo model's chat template."""
+@pytest.fixture(scope="session", params=["built", "demo"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo model's folder, and one with a small tokenizer that nobody trained for it."""
+    if request.param == "demo":
+        return DEMO
     made = gemma_like.build(tmp_path_factory.mktemp("tokenizer"))
     template = (DEMO / "chat_template.jinja").read_text(encoding="utf-8")
     (made / "chat_template.jinja").write_text(template, encoding="utf-8")
