@@ -58,8 +58,8 @@ class EngineStatus(QObject):
         return self._request.model == "demo"
 
     def load(self) -> None:
-        """Loads the model, or tries again after a failure. Does nothing while it is loading."""
-        if self._state.phase is Phase.LOADING:
+        """Loads the model, or tries again after a failure. Else it does nothing."""
+        if self._state.phase in (Phase.LOADING, Phase.READY):
             return
         self._request_id = self._bridge.submit(self._request)
         self._set(EngineState(phase=Phase.LOADING))

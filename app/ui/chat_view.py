@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.state.conversation import Message, Messages
 from app.ui.message_view import ExchangeView
-from app.ui.theme import TEXT_WIDTH, Theme
+from app.ui.theme import Theme
 from app.ui.widgets import in_column
 from engine.messages import Draft
 
@@ -63,7 +63,7 @@ class ChatView(QScrollArea):
     def add(self, question: Message, answer: Message) -> None:
         if self._exchanges:
             self._exchanges[-1].hide_actions()
-            self._exchanges[-1].setMinimumHeight(0)
+            self._exchanges[-1].give_room(0)
         view = ExchangeView(question, self._theme)
         view.retry_requested.connect(self.retry_requested)
         view.edit_requested.connect(self.edit_requested)
@@ -99,8 +99,7 @@ class ChatView(QScrollArea):
 
     def _give_room(self) -> None:
         if self._exchanges:
-            self._exchanges[-1].setMinimumHeight(self.viewport().height())
-            self._exchanges[-1].setMaximumWidth(TEXT_WIDTH)
+            self._exchanges[-1].give_room(self.viewport().height())
 
     def _on_range_changed(self, _minimum: int, maximum: int) -> None:
         if self._follows:

@@ -139,16 +139,21 @@ class MainWindow(QWidget):
         QShortcut(QKeySequence.StandardKey.New, self, self._begin_anew)
 
     def _send(self) -> None:
-        if self._session.send(self.composer.unsent.text):
+        if self._ask(self.composer.unsent.text):
             self.composer.clear()
 
     def _on_suggested(self, text: str) -> None:
-        if self._session.send(text):
+        if self._ask(text):
             self.composer.focus()
+
+    def _ask(self, text: str) -> bool:
+        if self._status.state.phase is Phase.IDLE:
+            self._status.load()  # first in the queue; the question waits behind it
+        return self._session.send(text)
 
     def _retry(self) -> None:
         if self._status.state.phase is Phase.FAILED:
-            self._status.load()  # first in the queue; the question waits behind it
+            self._status.load()
         self._session.retry()
 
     def _edit_last(self) -> None:
@@ -167,8 +172,8 @@ class MainWindow(QWidget):
         self.composer.set_placeholder(PLACEHOLDERS[state.phase])
         if state.phase is Phase.FAILED and state.error is not None:
             self.notice.tell(state.error.message, state.error.remedy, can_retry=True)
-        elif state.phase is not Phase.FAILED:
-            self.notice.hide()
+        elif state.phase is Phase.READY:
+            self.notice.resolve()
         if self._session.is_busy and state.phase is Phase.READY:
             self.chat.show_hint(progress_text(Progress()))
 

@@ -37,19 +37,19 @@ class ExchangeView(QWidget):
         self._footer: QWidget | None = None
         self._canvas: Canvas | None = None
         self._actions: list[QPushButton] = []
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 20, 0, 8)
-        self._layout.setSpacing(20)
-        self._layout.addWidget(_bubble(question.text), 0, Qt.AlignmentFlag.AlignRight)
         self._body = QVBoxLayout()
         self._body.setSpacing(10)
-        self._layout.addLayout(self._body)
-        self._layout.addStretch(1)
+        self._strut = QWidget()
+        self._build(question)
 
     @property
     def canvas(self) -> Canvas | None:
         """The live canvas, while the answer is being written."""
         return self._canvas
+
+    def give_room(self, height: int) -> None:
+        """Keeps at least `height` pixels, so that an answer can grow without moving anything."""
+        self._strut.setMinimumHeight(height)
 
     def show_answer(self, answer: Message) -> None:
         """Shows what has settled so far; when the answer is closed, all of it as ordinary text."""
@@ -70,6 +70,20 @@ class ExchangeView(QWidget):
         for button in self._actions:
             button.hide()
 
+    def _build(self, question: Message) -> None:
+        talk = QVBoxLayout()
+        talk.setContentsMargins(0, 20, 0, 8)
+        talk.setSpacing(20)
+        talk.addWidget(_bubble(question.text), 0, Qt.AlignmentFlag.AlignRight)
+        talk.addLayout(self._body)
+        talk.addStretch(1)
+        self._strut.setFixedWidth(0)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(talk, 1)
+        layout.addWidget(self._strut)
+
     def _live_canvas(self) -> Canvas:
         if self._canvas is None:
             self._drop_answer()
@@ -79,6 +93,8 @@ class ExchangeView(QWidget):
         return self._canvas
 
     def _settle(self, answer: Message) -> None:
+        if self._canvas is not None:  # an answer that ends shorter than its noise moves nothing
+            self._strut.setMinimumHeight(max(self._strut.minimumHeight(), self.height()))
         self._drop_answer()
         if not is_blank(answer.text):
             self._answer = TextView(shown(answer.text), "Answer")

@@ -43,6 +43,11 @@ class Notice(QFrame):
     def text(self) -> str:
         return f"{self._message.text()} {self._remedy.text()}".strip()
 
+    def resolve(self) -> None:
+        """What could be tried again has worked."""
+        if not self._retry.isHidden():
+            self.hide()
+
     def tell(self, message: str, remedy: str = "", *, can_retry: bool = False) -> None:
         self._message.setText(message)
         self._remedy.setText(remedy)

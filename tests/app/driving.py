@@ -1,0 +1,48 @@
+"""How a test uses the window: as a person does, with keys and eyes."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton, QWidget
+
+from app.__main__ import Running
+from app.ui.text_view import TextView
+
+
+def field(running: Running) -> QPlainTextEdit:
+    return running.window.composer.findChild(QPlainTextEdit)
+
+
+def say(qtbot, running: Running, text: str) -> None:
+    qtbot.keyClicks(field(running), text)
+    qtbot.keyClick(field(running), Qt.Key.Key_Return)
+
+
+def wait_idle(qtbot, running: Running) -> None:
+    qtbot.waitUntil(lambda: not running.session.is_busy)
+    QApplication.processEvents()  # a new widget becomes visible with the next event
+
+
+def spoken(running: Running) -> list[str]:
+    """What stands in the chat, settled: questions and answers in turn."""
+    return [
+        view.toPlainText()
+        for exchange in running.window.chat.exchanges
+        for view in exchange.findChildren(TextView)
+        if view.isVisible()
+    ]
+
+
+def seen(widget: QWidget) -> str:
+    """All the words on labels and buttons that are visible."""
+    labels = [label.text() for label in widget.findChildren(QLabel) if label.isVisible()]
+    buttons = [each.text() for each in widget.findChildren(QPushButton) if each.isVisible()]
+    return "\n".join(labels + buttons)
+
+
+def press(qtbot, widget: QWidget, text: str) -> None:
+    button = next(
+        each for each in widget.findChildren(QPushButton)
+        if each.isVisible() and text in (each.text(), each.accessibleName())
+    )  # fmt: skip
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
