@@ -54,9 +54,12 @@ IsCancelled = Callable[[], bool]
 
 
 def load_pipeline(
-    request: LoadRequest, report: Callable[[str, int, int], None], cancelled: IsCancelled
+    request: LoadRequest,
+    report: Callable[[str, int, int], None],
+    cancelled: IsCancelled,
+    noise: str = "native",
 ) -> Pipeline:
-    """The model a LoadRequest asks for. Raises EngineFault."""
+    """The model a LoadRequest asks for; `noise` as in `engine.generate.steps`. Raises EngineFault."""
 
     def report_or_stop(what: str, done: int, total: int) -> None:
         if cancelled():
@@ -90,6 +93,7 @@ def load_pipeline(
         template,
         name="Demo model" if request.model == DEMO else Path(folder).name,
         context=min(limit, model.config.max_positions),
+        noise=noise,
     )
 
 
@@ -125,13 +129,21 @@ class Pipeline:
     """A loaded model with its text side and the cache of the last conversation."""
 
     def __init__(
-        self, model: Model, tokenizer: Tokenizer, template: ChatTemplate, *, name: str, context: int
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        template: ChatTemplate,
+        *,
+        name: str,
+        context: int,
+        noise: str = "native",
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self._template = template
         self._name = name
         self._context = context
+        self._noise = noise
         self._cache = model.new_cache(context)
 
     def ready(self, request_id: int) -> Ready:
@@ -185,6 +197,7 @@ class Pipeline:
             max_new_tokens=budget * self.model.config.canvas_length,
             seed=run.seed,
             sampling=request.sampling,
+            noise=self._noise,
             cache=self._cache,
         )
         for result in () if cancelled() else loop:
@@ -235,6 +248,7 @@ class Pipeline:
             max_new_tokens=self.model.config.canvas_length,
             seed=run.seed,
             sampling=request.sampling,
+            noise=self._noise,
             pins=canvas.pins.expand(batch, -1),
             cache=self._cache,
         )

@@ -115,9 +115,13 @@ class Model:
             raise ValueError(
                 f"a canvas holds {self.config.canvas_length} tokens, not {canvas.shape[1]}"
             )
-        eps, batch = self.config.rms_norm_eps, canvas.shape[0]
-        x = self._condition(self.embed(canvas), soft)
-        rotations = self._rotations(cache.length, canvas.shape[1])
+        x = self.run_layers(self.condition(self.embed(canvas), soft), cache)
+        return rms_norm(x, self.weights.norm, self.config.rms_norm_eps)
+
+    def run_layers(self, x: Tensor, cache: KVCache) -> Tensor:
+        """The decoder's layers over conditioned embeddings x [B, C, D], before the last norm."""
+        eps, batch = self.config.rms_norm_eps, x.shape[0]
+        rotations = self._rotations(cache.length, x.shape[1])
         for index, weights in enumerate(self.weights.layers):
             normed = rms_norm(x, weights.input_norm, eps)
             queries, keys, values = project(weights, normed, rotations[weights.config], eps)
@@ -132,7 +136,7 @@ class Model:
             x = finish_layer(
                 weights, x, attended, weights.decoder_scalar, self.config.top_k_experts, eps
             )
-        return rms_norm(x, self.weights.norm, eps)
+        return x
 
     def embed(self, ids: Tensor) -> Tensor:
         """Scaled embeddings [..., D] of ids [...]."""
@@ -144,7 +148,7 @@ class Model:
             hidden, self.weights.embedding, self.config.final_logit_softcapping
         )
 
-    def _condition(self, x: Tensor, soft: Tensor | None) -> Tensor:
+    def condition(self, x: Tensor, soft: Tensor | None) -> Tensor:
         """Adds the self-conditioning signal; the outer norm applies without a signal too."""
         weights, eps = self.weights, self.config.rms_norm_eps
         if soft is not None:

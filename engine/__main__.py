@@ -1,0 +1,167 @@
+"""The engine without a window: `python -m engine chat|infill|verify|bench|doctor`.
+
+With --json a command prints one JSON object. Exit code 0, or 1 with one plain sentence on stderr,
+or 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.messages import EngineFault
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        outcome = _COMMANDS[options.command](options)
+    except EngineFault as fault:
+        return _complain(f"{fault.error.message} {fault.error.remedy}")
+    except KeyboardInterrupt:
+        return _complain("Stopped.")
+    except Exception as fault:
+        # The traceback goes to whoever has switched logging on, never to the screen.
+        logging.getLogger(__name__).debug("the command failed", exc_info=True)
+        return _complain(f"Something went wrong inside the engine: {type(fault).__name__}: {fault}")
+    _print(options, outcome)
+    return 0
+
+
+def _chat(options: argparse.Namespace) -> dict[str, Any]:
+    from engine import commands
+
+    pipeline = commands.open_pipeline(options.model, device=options.device, noise=options.noise)
+    return commands.chat(
+        pipeline,
+        options.prompt,
+        system=options.system,
+        thinking=options.thinking,
+        seed=options.seed,
+        max_new_tokens=options.max_new_tokens,
+    )
+
+
+def _infill(options: argparse.Namespace) -> dict[str, Any]:
+    from engine import commands
+
+    pipeline = commands.open_pipeline(options.model, device=options.device, noise=options.noise)
+    return commands.infill(
+        pipeline,
+        options.file,
+        instruction=options.instruction,
+        tokens=options.tokens,
+        alternatives=options.alternatives,
+        seed=options.seed,
+    )
+
+
+def _verify(options: argparse.Namespace) -> dict[str, Any]:
+    from engine.verify import verify
+
+    def report(what: str, done: int, total: int) -> None:
+        print(f"\r{what}: {done} of {total}", end="", file=sys.stderr)
+
+    outcome = verify(options.model, report, lambda: False)
+    print(file=sys.stderr)
+    return dict(outcome)
+
+
+def _bench(options: argparse.Namespace) -> dict[str, Any]:
+    from engine.bench import bench
+
+    return bench(options.model, device=options.device, runs=options.runs, context=options.context)
+
+
+def _doctor(options: argparse.Namespace) -> dict[str, Any]:
+    from engine.doctor import report
+
+    return report()
+
+
+_COMMANDS = {
+    "chat": _chat, "infill": _infill, "verify": _verify, "bench": _bench, "doctor": _doctor,
+}  # fmt: skip
+
+
+def _print(options: argparse.Namespace, outcome: dict[str, Any]) -> None:
+    if options.json:
+        print(json.dumps(outcome, ensure_ascii=False, indent=2))
+    elif options.command == "doctor":
+        for finding in outcome["findings"]:
+            print(f"{finding['name']:<8} {finding['state']:<8} {finding['value']}")
+            print(f"{'':<17} {finding['meaning']} {finding['remedy']}".rstrip())
+    elif "text" in outcome:
+        print(outcome["text"])
+    elif "document" in outcome:
+        print(outcome["document"])
+    else:
+        for name, value in outcome.items():
+            print(f"{name}: {value}")
+
+
+def _complain(sentence: str) -> int:
+    print(sentence.replace("\n", " "), file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def add(name: str, summary: str, *, model: bool = True) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=summary, description=summary)
+        command.add_argument("--json", action="store_true", help="print one JSON object")
+        if model:
+            command.add_argument("--model", default="demo", help="a model folder, or demo")
+        return command
+
+    def add_generation(command: argparse.ArgumentParser) -> None:
+        command.add_argument("--device", default="auto", help="auto, cpu or cuda")
+        command.add_argument("--seed", type=_natural, default=None)
+        command.add_argument("--noise", choices=("native", "reference"), default="native")
+
+    chat = add("chat", "Answer one message.")
+    chat.add_argument("--prompt", required=True)
+    chat.add_argument("--system", default="")
+    chat.add_argument("--thinking", action="store_true")
+    chat.add_argument("--max-new-tokens", type=_positive, default=None)
+    add_generation(chat)
+
+    infill = add("infill", "Fill the holes of a text: [[...]], or [[5]] for five tokens.")
+    infill.add_argument("--file", type=Path, required=True)
+    infill.add_argument("--instruction", default="")
+    infill.add_argument("--tokens", type=_positive, default=4, help="length of a hole")
+    infill.add_argument("--alternatives", type=_positive, default=1)
+    add_generation(infill)
+
+    add("verify", "Compare this engine with transformers on the same checkpoint.")
+    bench = add("bench", "Measure the speed on this PC.")
+    bench.add_argument("--device", default="cpu")
+    bench.add_argument("--runs", type=_positive, default=5)
+    bench.add_argument("--context", type=_positive, default=256, help="prompt tokens")
+    add("doctor", "Look at what this PC has.", model=False)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

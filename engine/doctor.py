@@ -1,0 +1,192 @@
+"""What this PC has, and what that means for running a model. Looks, never changes anything."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from engine.messages import JobKind, JobRequest
+
+GIB = 1 << 30
+_NEEDED_VRAM = 18 * GIB  # the 26B model in four bits
+
+
+class State(Enum):
+    GOOD = "good"
+    LIMITED = "limited"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the check-up."""
+
+    name: str
+    value: str
+    state: State
+    meaning: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """All findings, in the order a person reads them."""
+    return [_system(), _memory(), _disk(), _torch(), *_gpus(), _triton()]
+
+
+def report() -> dict[str, Any]:
+    """`examine` as plain values for JSON."""
+    findings = [asdict(finding) | {"state": finding.state.value} for finding in examine()]
+    return {"findings": findings, "ready": all(f["state"] != "missing" for f in findings)}
+
+
+def run_job(
+    request: JobRequest,
+    report_progress: Callable[[str, int, int], None],
+    cancelled: Callable[[], bool],
+) -> dict[str, object]:
+    """The jobs of the job worker: `doctor`, and `verify` of a model. Raises EngineFault."""
+    match request.kind:
+        case JobKind.DOCTOR:
+            return report()
+        case JobKind.VERIFY:
+            from engine.verify import verify  # brings transformers along, 4 s
+
+            return dict(verify(request.model, report_progress, cancelled))
+
+
+def _system() -> Finding:
+    is_known = sys.platform in ("linux", "win32")
+    return Finding(
+        name="system",
+        value=f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        state=State.GOOD if is_known else State.LIMITED,
+        meaning="Redraft runs here." if is_known else "Redraft is made for Windows and Linux.",
+    )
+
+
+def _memory() -> Finding:
+    memory = psutil.virtual_memory()
+    is_enough = memory.total >= 15 * GIB
+    return Finding(
+        name="memory",
+        value=f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB free",
+        state=State.GOOD if is_enough else State.LIMITED,
+        meaning="Enough to load a model." if is_enough else "Loading a large model will be tight.",
+        remedy="" if is_enough else "Close other programs before you load a model.",
+    )
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.home()).free
+    is_enough = free >= 40 * GIB
+    return Finding(
+        name="disk",
+        value=f"{free / GIB:.1f} GiB free in the home folder",
+        state=State.GOOD if is_enough else State.LIMITED,
+        meaning="Enough for a model." if is_enough else "A quantised model takes about 17 GB.",
+        remedy="" if is_enough else "Free some space, or keep models on another disk.",
+    )
+
+
+def _torch() -> Finding:
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
+    return Finding(
+        name="torch",
+        value=f"{torch.__version__} ({build} build), {torch.get_num_threads()} threads",
+        state=State.GOOD,
+        meaning="The library that computes.",
+    )
+
+
+def _gpus() -> list[Finding]:
+    if torch.cuda.is_available():
+        return [_gpu(index) for index in range(torch.cuda.device_count())]
+    name = _nvidia_smi("name")
+    if name:
+        return [
+            Finding(
+                name="gpu",
+                value=name,
+                state=State.MISSING,
+                meaning="There is an NVIDIA GPU, but this torch build cannot use it.",
+                remedy="Run the set-up again; it installs the build for your driver.",
+            )
+        ]
+    return [
+        Finding(
+            name="gpu",
+            value="none",
+            state=State.LIMITED,
+            meaning="Only the demo model runs well without an NVIDIA GPU.",
+            remedy="The 26B model needs an NVIDIA GPU with 18 GB or more.",
+        )
+    ]
+
+
+def _gpu(index: int) -> Finding:
+    free, total = torch.cuda.mem_get_info(index)
+    major, minor = torch.cuda.get_device_capability(index)
+    if (major, minor) < (8, 0):
+        state, meaning = (
+            State.MISSING,
+            "Too old: compute capability 8.0 is needed (RTX 30 or newer).",
+        )
+    elif free < _NEEDED_VRAM:
+        state, meaning = State.LIMITED, "Not enough free memory for the 26B model."
+    else:
+        state, meaning = State.GOOD, "Fits the 26B model in four bits."
+    return Finding(
+        name=f"gpu {index}",
+        value=(
+            f"{torch.cuda.get_device_name(index)}, {free / GIB:.1f} of {total / GIB:.1f} GiB free, "
+            f"compute capability {major}.{minor}, driver {_nvidia_smi('driver_version') or 'unknown'}"
+        ),
+        state=state,
+        meaning=meaning,
+        remedy="Close programs that use the GPU." if state is State.LIMITED else "",
+    )
+
+
+def _triton() -> Finding:
+    if importlib.util.find_spec("triton") is None:
+        is_needed = torch.cuda.is_available()
+        return Finding(
+            name="triton",
+            value="not installed",
+            state=State.LIMITED if is_needed else State.GOOD,
+            meaning="Fast GPU kernels are not available." if is_needed else "Not needed on a CPU.",
+        )
+    version = importlib.metadata.version("triton")
+    return Finding(
+        name="triton", value=version, state=State.GOOD, meaning="Compiles the fast GPU kernels."
+    )
+
+
+def _nvidia_smi(field: str) -> str:
+    """One field of the first GPU as the driver tells it; empty without a driver."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ""
+    try:
+        found = subprocess.run(
+            [tool, f"--query-gpu={field}", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.stdout.splitlines()[0].strip() if found.stdout.strip() else ""
