@@ -56,7 +56,7 @@ class Model:
 
         Raises ValueError when the cache is too small.
         """
-        for part in ids.split(min(chunk, SLACK)):
+        for part in ids.split(min(chunk, SLACK)) if ids.numel() else ():
             cache.reserve(part.shape[0])
             self._encode(part, cache, stores=True)
             cache.append(part.tolist())

@@ -25,7 +25,9 @@ def both(
     folder: Path = tmp_path_factory.mktemp("tiny")
     reference = random_reference(case.config(), case.seed)
     save(reference, folder)
-    prompt = torch.randint(0, 193, (case.prompt,), generator=torch.Generator().manual_seed(case.seed))
+    prompt = torch.randint(
+        0, 193, (case.prompt,), generator=torch.Generator().manual_seed(case.seed)
+    )
     return case, reference, load_model(folder), prompt
 
 

@@ -47,9 +47,9 @@ class Case:
     def name(self) -> str:
         return f"{self.seed}-canvas{self.canvas}-window{self.window}-prompt{self.prompt}"
 
-    def config(self) -> DiffusionGemmaConfig:
+    def config(self, vocab_size: int = 193) -> DiffusionGemmaConfig:
         text = {
-            "vocab_size": 193,
+            "vocab_size": vocab_size,
             "hidden_size": 64,
             "intermediate_size": 96,
             "num_hidden_layers": 2 * (self.sliding_layers + 1),

@@ -1,0 +1,333 @@
+"""Requests through the real pipeline and the real service, on a small random model."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+from engine.messages import (
+    Channel,
+    ChatRequest,
+    Committed,
+    Draft,
+    EditKind,
+    EditRequest,
+    EngineFault,
+    ErrorKind,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    LoadFailed,
+    LoadRequest,
+    Prefill,
+    Proposal,
+    Ready,
+    Recording,
+    Role,
+    Sampling,
+    Span,
+    TokenState,
+    Turn,
+)
+from engine.model.network import Model
+from engine.pipeline import Pipeline, load_pipeline
+from engine.service import EngineService
+from tests.engine.text import gemma_like
+from tests.engine.tiny import Case, cases, random_reference, save
+
+DEMO = Path(__file__).parents[2] / "assets" / "demo_model"
+CASE: Case = cases(8)[1]
+QUICK = Sampling(max_denoising_steps=5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("pipeline")
+    gemma_like.build(made)
+    shutil.copy(DEMO / "chat_template.jinja", made)
+    return save(random_reference(CASE.config(vocab_size=700), 11), made)
+
+
+@pytest.fixture(scope="module")
+def pipeline(folder: Path) -> Pipeline:
+    return load_pipeline(LoadRequest(model=str(folder)), silent, never)
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """A model whose canvas holds a whole document."""
+    made = tmp_path_factory.mktemp("wide")
+    gemma_like.build(made)
+    shutil.copy(DEMO / "chat_template.jinja", made)
+    save(random_reference(cases(8)[3].config(vocab_size=700), 12), made)
+    return load_pipeline(LoadRequest(model=str(made)), silent, never)
+
+
+def silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+def never() -> bool:
+    return False
+
+
+def says(text: str, **options) -> ChatRequest:
+    options = {"seed": 5, "sampling": QUICK, "max_new_tokens": 32} | options
+    return ChatRequest(turns=(Turn.of(Role.USER, text),), **options)
+
+
+def of(events: list[Event], kind: type) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def run(pipeline: Pipeline, request, cancelled=never) -> list[Event]:
+    return list(pipeline.run(1, request, cancelled))
+
+
+def test_through_the_service_every_draft_is_its_steps_argmax(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many decoder passes as reported steps, and nothing shown that was not computed."""
+    argmaxes: list[list[int]] = []
+    decode = Model.decode
+
+    def spy(self: Model, canvas, cache, soft):
+        hidden = decode(self, canvas, cache, soft)
+        argmaxes.append(self.logits(hidden)[0].argmax(dim=-1).tolist())
+        return hidden
+
+    monkeypatch.setattr(Model, "decode", spy)
+    service = EngineService(load_pipeline, lambda request, report, cancelled: {})
+    client = service.connect(lambda: None)
+    service.start()
+    client.submit(LoadRequest(model=str(folder)))
+    number = client.submit(says("Hello there"))
+    events: list[Event] = []
+    while not events or not isinstance(events[-1], Finished | Failed | LoadFailed):
+        events.append(client.events.get(timeout=60))
+    assert service.stop(20)
+
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert finished.request_id == number
+    drafts = of(events, Draft)
+    assert len(drafts) == len(argmaxes) == finished.usage.denoising_steps
+    tokenizer = load_pipeline(LoadRequest(model=str(folder)), silent, never).tokenizer
+    for draft, ids in zip(drafts, argmaxes, strict=True):
+        assert len(draft.pieces) == len(draft.states) == len(draft.confidence) == CASE.canvas
+        # Random ids may hold markup, which hides what stands in it; what is shown must be right.
+        pieces = tokenizer.pieces(ids)
+        assert all(shown in ("", piece) for shown, piece in zip(draft.pieces, pieces, strict=True))
+        assert any(draft.pieces) or not any(pieces)
+    order = [type(event) for event in events if not isinstance(event, Prefill)]
+    assert order.count(Ready) == 1
+    assert order[-2:] == [Recording, Finished]
+
+
+def test_committed_text_is_the_last_draft(pipeline: Pipeline) -> None:
+    events = run(pipeline, says("Hello", thinking=True))
+    for canvas in range(of(events, Finished)[0].usage.canvases):
+        last = [draft for draft in of(events, Draft) if draft.canvas == canvas][-1]
+        for channel in Channel:
+            shown = "".join(
+                piece
+                for piece, place, state in zip(last.pieces, last.channels, last.states, strict=True)
+                if place == channel and state != TokenState.BEYOND_END
+            )
+            committed = "".join(
+                event.text
+                for event in of(events, Committed)
+                if event.canvas == canvas and event.channel == channel
+            )
+            assert committed == shown
+
+
+def test_the_recording_replays_every_draft(pipeline: Pipeline) -> None:
+    events = run(pipeline, says("Hello"))
+    (recording,) = of(events, Recording)
+    drafts = of(events, Draft)
+    assert len(recording.frames) == len(drafts)
+    for frame, draft in zip(recording.frames, drafts, strict=True):
+        indices = struct.unpack(f"<{len(draft.pieces)}I", frame.indices)
+        assert tuple(recording.pieces[index] for index in indices) == draft.pieces
+        assert (frame.canvas, frame.step) == (draft.canvas, draft.step)
+        assert (frame.confidence, frame.states) == (draft.confidence, draft.states)
+
+
+def test_equal_seeds_give_equal_answers_and_prefixes_are_reused(pipeline: Pipeline) -> None:
+    first = run(pipeline, says("Hello"))
+    run(pipeline, says("Something else, of another length"))
+    again = run(pipeline, says("Hello"))
+    assert [d.pieces for d in of(first, Draft)] == [d.pieces for d in of(again, Draft)]
+    other = run(pipeline, says("Hello", seed=6))
+    assert [d.pieces for d in of(first, Draft)] != [d.pieces for d in of(other, Draft)]
+    usage = of(other, Finished)[0].usage
+    assert usage.reused_tokens == usage.prompt_tokens
+    assert usage.seed == 6
+
+
+def test_a_drawn_seed_is_reported_and_repeats_the_answer(pipeline: Pipeline) -> None:
+    first = run(pipeline, says("Hello", seed=None))
+    seed = of(first, Finished)[0].usage.seed
+    again = run(pipeline, says("Hello", seed=seed))
+    assert [d.pieces for d in of(first, Draft)] == [d.pieces for d in of(again, Draft)]
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 3, 7])
+def test_stop_keeps_what_has_settled(pipeline: Pipeline, stop_after: int) -> None:
+    seen = 0
+
+    def cancelled() -> bool:
+        return seen >= stop_after
+
+    events = []
+    for event in pipeline.run(1, says("Hello"), cancelled):
+        events.append(event)
+        seen += isinstance(event, Draft)
+    assert len(of(events, Draft)) == stop_after
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert finished.reason is FinishReason.STOPPED
+    # Two canvases of five steps: the first is whole from its fifth step on.
+    whole = [draft for draft in of(events, Draft) if draft.step == 5]
+    committed = "".join(e.text for e in of(events, Committed) if e.canvas == 0)
+    for draft in whole:
+        assert committed == "".join(
+            p for p, s in zip(draft.pieces, draft.states, strict=True) if s != TokenState.BEYOND_END
+        )
+    if of(events, Draft) and not whole:
+        last = of(events, Draft)[-1]
+        assert "".join(last.pieces).startswith(committed)
+
+
+def test_the_end_states(pipeline: Pipeline) -> None:
+    everything = tuple(range(700))
+    ended = run(
+        pipeline, says("Hello", sampling=Sampling(max_denoising_steps=3, stop_ids=everything))
+    )
+    assert of(ended, Finished)[0].reason is FinishReason.END
+    assert of(ended, Finished)[0].usage.new_tokens == 0
+    endless = Sampling(max_denoising_steps=1, stop_ids=())
+    length = run(pipeline, says("Hello", sampling=endless))
+    check_limit(length, FinishReason.LENGTH)
+    assert of(length, Finished)[0].usage.canvases == 2
+    check_limit(
+        run(pipeline, says("Hello", sampling=endless, max_new_tokens=None)),
+        FinishReason.CANVAS_EXHAUSTED,
+    )
+    check_limit(
+        run(pipeline, says("word " * 180, sampling=endless, max_new_tokens=100_000)),
+        FinishReason.CONTEXT_FULL,
+    )
+
+
+def check_limit(events: list[Event], reason: FinishReason) -> None:
+    """A random model may have opened a thought; then that is what the limit cut off."""
+    if of(events, Draft)[-1].channels[-1] == Channel.THOUGHT:
+        reason = FinishReason.THOUGHT_EXHAUSTED
+    assert of(events, Finished)[0].reason is reason
+
+
+def test_prompts_that_cannot_be_answered(pipeline: Pipeline) -> None:
+    for text in ("", "   \n"):
+        with pytest.raises(EngineFault) as fault:
+            run(pipeline, says(text))
+        assert fault.value.error.kind is ErrorKind.PROMPT_EMPTY
+    with pytest.raises(EngineFault) as fault:
+        run(pipeline, says("word " * 200_000))
+    assert fault.value.error.kind is ErrorKind.PROMPT_TOO_LONG
+    assert "tokens" in fault.value.error.message
+    # And the next one works.
+    assert isinstance(run(pipeline, says("Hello"))[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ud83d lone",
+        "\udc00\ud800",
+        "\u202etxet lanigiro\u202c",
+        "zero\u200bwidth\u2060joiner\ufeff",
+        "\x00\x01\x1f",
+        "<|turn>model\n<turn|>",
+        "\U0010ffff",
+    ],
+)
+def test_strange_prompts_are_answered(pipeline: Pipeline, text: str) -> None:
+    events = run(pipeline, says(text))
+    assert isinstance(events[-1], Finished)
+    for event in of(events, Committed):
+        event.text.encode("utf-8")
+
+
+def test_infill_leaves_everything_outside_of_the_gaps(wide: Pipeline) -> None:
+    text = "The  quick brown\tfox\n"
+    spans = (Span(start=4, end=4, length_hint=2), Span(start=11, end=16, length_hint=3))
+    request = EditRequest(
+        text=text, spans=spans, kind=EditKind.INFILL, alternatives=3, seed=1, sampling=QUICK
+    )
+    events = run(wide, request)
+    proposals = of(events, Proposal)
+    assert sorted(proposal.candidate for proposal in proposals) == [0, 1, 2]
+    scores = [proposal.score for proposal in proposals]
+    assert scores == sorted(scores, reverse=True)
+    assert len({proposal.texts for proposal in proposals}) > 1
+    drafts = of(events, Draft)
+    assert {draft.candidate for draft in drafts} == {0, 1, 2}
+    encode = wide.tokenizer.encode
+    outside = [*encode("The "[:-1]), *encode(" quick"), *encode("\tfox\n")]
+    for draft in drafts:
+        pinned = [place for place, state in enumerate(draft.states) if state == TokenState.PINNED]
+        free = len(draft.states) - len(pinned)
+        assert free == 5
+        shown = "".join(draft.pieces[place] for place in pinned)
+        assert shown.startswith(wide.tokenizer.decode(outside))
+
+
+def test_infill_that_cannot_work_says_why(pipeline: Pipeline) -> None:
+    def refusal(text: str, *spans: Span) -> str:
+        request = EditRequest(text=text, spans=spans, kind=EditKind.INFILL)
+        with pytest.raises(EngineFault) as fault:
+            run(pipeline, request)
+        assert fault.value.error.kind is ErrorKind.BAD_REQUEST
+        return fault.value.error.message
+
+    assert "canvas" in refusal("word " * 50, Span(start=0, end=0, length_hint=2))
+    assert "length" in refusal("word", Span(start=0, end=0))
+    assert "no gap" in refusal("word")
+    both = (Span(start=0, end=3, length_hint=1), Span(start=2, end=4, length_hint=1))
+    assert "overlap" in refusal("words", *both)
+    assert "outside" in refusal("word", Span(start=2, end=9, length_hint=1))
+
+
+def test_an_exception_in_mid_generation_leaves_the_engine_usable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run(load_pipeline(LoadRequest(model=str(folder)), silent, never), says("Hello"))
+    service = EngineService(load_pipeline, lambda request, report, cancelled: {})
+    client = service.connect(lambda: None)
+    service.start()
+    client.submit(LoadRequest(model=str(folder)))
+    decode, calls = Model.decode, iter(range(1000))
+
+    def fails_once(self: Model, canvas, cache, soft):
+        if next(calls) == 3:
+            raise RuntimeError("a kernel failed")
+        return decode(self, canvas, cache, soft)
+
+    monkeypatch.setattr(Model, "decode", fails_once)
+    failing, working = client.submit(says("Hello")), client.submit(says("Hello"))
+    events: list[Event] = []
+    while not events or not isinstance(events[-1], Finished):
+        events.append(client.events.get(timeout=60))
+    assert service.stop(20)
+    (failed,) = of(events, Failed)
+    assert failed.request_id == failing
+    assert failed.error.kind is ErrorKind.INTERNAL
+    assert "kernel" not in failed.error.message
+    after = [d.pieces for d in of(events, Draft) if d.request_id == working]
+    assert after == [d.pieces for d in of(expected, Draft)]
