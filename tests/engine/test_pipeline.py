@@ -265,7 +265,7 @@ def test_strange_prompts_are_answered(pipeline: Pipeline, text: str) -> None:
 
 
 def test_infill_leaves_everything_outside_of_the_gaps(wide: Pipeline) -> None:
-    text = "The  quick brown\tfox\n"
+    text = "The  quick brown fox\n"
     spans = (Span(start=4, end=4, length_hint=2), Span(start=11, end=16, length_hint=3))
     request = EditRequest(
         text=text, spans=spans, kind=EditKind.INFILL, alternatives=3, seed=1, sampling=QUICK
@@ -279,7 +279,7 @@ def test_infill_leaves_everything_outside_of_the_gaps(wide: Pipeline) -> None:
     drafts = of(events, Draft)
     assert {draft.candidate for draft in drafts} == {0, 1, 2}
     encode = wide.tokenizer.encode
-    outside = [*encode("The "[:-1]), *encode(" quick"), *encode("\tfox\n")]
+    outside = [*encode("The "[:-1]), *encode(" quick"), *encode(" fox\n")]
     for draft in drafts:
         pinned = [place for place, state in enumerate(draft.states) if state == TokenState.PINNED]
         free = len(draft.states) - len(pinned)

@@ -110,13 +110,17 @@ def cases(count: int) -> list[Case]:
 
 
 def random_reference(config: DiffusionGemmaConfig, seed: int) -> DiffusionGemmaForBlockDiffusion:
-    """A reference model with weights that make every part of the network matter.
+    """A reference model with weights that make every part of the network matter."""
+    return randomise(DiffusionGemmaForBlockDiffusion(config).eval(), seed)
+
+
+def randomise(model: DiffusionGemmaForBlockDiffusion, seed: int) -> DiffusionGemmaForBlockDiffusion:
+    """Fills the text network with random weights.
 
     transformers' own initialisation leaves norms at one and logits flat, which would hide a norm
     left out or two experts mixed up.
     """
     torch.manual_seed(seed)
-    model = DiffusionGemmaForBlockDiffusion(config).eval()
     scales = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     with torch.no_grad():
         for name, tensor in scales.items():
@@ -127,7 +131,7 @@ def random_reference(config: DiffusionGemmaConfig, seed: int) -> DiffusionGemmaF
             elif "q_norm" in name or "k_norm" in name:
                 tensor.uniform_(0.6, 1.4).mul_(tensor.shape[0] ** -0.25)
             elif name.endswith("embed_tokens.weight"):
-                tensor.normal_(0.0, 0.25)
+                tensor.normal_(0.0, 2.0 * tensor.shape[-1] ** -0.5)
             elif "post_" in name:
                 # Branches as loud as the residual make the step chaotic: rounding differences
                 # grow fourfold a step, and two right implementations drift apart.
