@@ -46,9 +46,9 @@ def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline
 
 
 def run_job(request: JobRequest, report: Report, cancelled: Cancelled) -> dict[str, object]:
-    from engine import doctor
+    from engine.doctor import run_job as run
 
-    return doctor.run_job(request, report, cancelled)
+    return run(request, report, cancelled)
 
 
 def build(paths: Paths, request: LoadRequest, theme: Theme, load: Load, run_job: RunJob) -> Running:

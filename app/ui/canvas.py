@@ -72,6 +72,11 @@ class Canvas(QWidget):
         self._draft = draft
         self._ask_for_frame()
 
+    def show_now(self) -> None:
+        """Lays out the newest draft without waiting for the screen."""
+        self._timer.stop()
+        self._show_frame()
+
     def sizeHint(self) -> QSize:
         return QSize(self.width(), self.minimumHeight())
 

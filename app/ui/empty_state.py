@@ -10,8 +10,8 @@ from app.ui.widgets import plain_label
 
 SUGGESTIONS = (
     "Hello! Who are you?",
-    "Tell me a little story about a fox and a lantern.",
-    "Make this more formal: hey, can you send me the report today?",
+    "Tell me a story about Mara and a silver lamp.",
+    "Make this more formal: Hey Tom, can you send me the map?",
 )
 
 
