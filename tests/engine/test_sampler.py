@@ -88,7 +88,8 @@ def test_statistics_do_not_depend_on_the_block_size(monkeypatch: pytest.MonkeyPa
         return vocabulary_statistics(hidden, embedding, draw=noise.sample, **options)
 
     whole = run()
-    monkeypatch.setattr("engine.kernels.vocabulary._BLOCK", 80 * 7)
+    monkeypatch.setattr("engine.kernels.vocabulary._BLOCK", {"cpu": 80 * 7})
+    monkeypatch.setattr("engine.kernels.vocabulary._MIN_ROWS", 1)
     blocks = run()
     assert torch.equal(whole.argmax, blocks.argmax)
     assert torch.equal(whole.sampled, blocks.sampled)
