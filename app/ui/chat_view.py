@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.state.conversation import Message, Messages
 from app.ui.message_view import ExchangeView
-from app.ui.theme import Theme
-from app.ui.widgets import in_column
+from app.ui.theme import SCROLL_BAR_WIDTH, Theme
+from app.ui.widgets import in_column, restyle
 from engine.messages import Draft
 
 NEAR_END = 4  # pixels
@@ -38,16 +38,19 @@ class ChatView(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._page = QWidget()
         self._column = QVBoxLayout(self._page)
-        self._column.setContentsMargins(0, 0, 0, 0)
+        # as wide as the scroll bar, which always has its room: so the column never moves sideways
+        self._column.setContentsMargins(SCROLL_BAR_WIDTH, 0, 0, 0)
         self._column.setSpacing(0)
         self._column.addStretch(1)
         self.setWidget(self._page)
         bar = self.verticalScrollBar()
         bar.rangeChanged.connect(self._on_range_changed)
         bar.valueChanged.connect(self._on_scrolled)
+        bar.setProperty("idle", True)
 
     @property
     def exchanges(self) -> tuple[ExchangeView, ...]:
@@ -102,6 +105,10 @@ class ChatView(QScrollArea):
             self._exchanges[-1].give_room(self.viewport().height())
 
     def _on_range_changed(self, _minimum: int, maximum: int) -> None:
+        bar = self.verticalScrollBar()
+        if bar.property("idle") != (maximum == 0):
+            bar.setProperty("idle", maximum == 0)
+            restyle(bar)
         if self._follows:
             self.verticalScrollBar().setValue(maximum)
 

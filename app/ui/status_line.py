@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.state.engine_status import EngineState, Phase
 from app.state.progress import Progress, progress_text
-from app.ui.widgets import plain_label
+from app.ui.widgets import OneLine, plain_label
 from engine.messages import Ready
 
 DEMO_NOTE = "It knows almost nothing and only shows how Redraft writes"
@@ -19,8 +19,9 @@ class StatusLine(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = plain_label(muted=True, wrap=False)
-        self._activity = plain_label(muted=True)
-        self._activity.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._activity = OneLine()
+        self._activity.setProperty("muted", True)
+        self._activity.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._note = ""
         layout = QHBoxLayout(self)
         layout.setContentsMargins(18, 0, 18, 0)

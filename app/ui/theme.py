@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QApplication
 from app.paths import ASSETS
 
 TEXT_WIDTH = 720  # pixels of running text at most: about 90 letters a line
+SCROLL_BAR_WIDTH = 12
 LINE_HEIGHT = 1.5  # of the font's size in pixels
 FAMILIES = ("Inter", "Segoe UI Variable Text", "Segoe UI", "Noto Sans", "Cantarell", "DejaVu Sans")
 
@@ -191,10 +192,11 @@ def stylesheet(colors: Colors) -> str:
     QPushButton#flat {{ border-color: transparent; padding: 4px 8px; }}
     QPushButton#flat:focus {{ border-color: {colors.accent}; }}
     QScrollArea, QScrollArea > QWidget > QWidget {{ background: {colors.window}; border: none; }}
-    QScrollBar:vertical {{ background: transparent; width: 12px; margin: 2px; }}
+    QScrollBar:vertical {{ background: transparent; width: {SCROLL_BAR_WIDTH}px; margin: 2px; }}
     QScrollBar::handle:vertical {{ background: {colors.border}; border-radius: 4px;
         min-height: 36px; }}
     QScrollBar::handle:vertical:hover {{ background: {colors.muted}; }}
+    QScrollBar[idle="true"]::handle:vertical {{ background: transparent; }}
     QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     QToolTip {{ background: {colors.raised}; color: {colors.text};

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from app.ui.theme import TEXT_WIDTH
@@ -16,6 +17,24 @@ def plain_label(text: str = "", *, muted: bool = False, wrap: bool = True) -> QL
     label.setProperty("muted", muted)
     label.setText(text)
     return label
+
+
+class OneLine(QLabel):
+    """A label that shortens its text to the room it has, so that it never moves what is around."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        short = self.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideRight, self.width()
+        )
+        painter.setPen(self.palette().windowText().color())
+        painter.drawText(self.rect(), self.alignment(), short)
+        painter.end()
 
 
 def flat_button(text: str) -> QPushButton:

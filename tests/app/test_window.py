@@ -6,6 +6,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel
 
 from app.state.autosave import read_json
+from app.ui.text_view import TextView
+from app.ui.theme import DARK, LIGHT, Scheme
 from engine.messages import (
     Channel,
     Committed,
@@ -150,17 +152,9 @@ def test_nothing_moves_while_the_answer_is_written_or_when_it_settles(qtbot, sta
         gate.opened.set()
     wait_idle(qtbot, running)
     qtbot.waitUntil(lambda: len(spoken(running)) == 2)
-    view = next(
-        v for v in exchange.findChildren(type(_view(exchange))) if v.accessibleName() == "Answer"
-    )
+    view = next(v for v in exchange.findChildren(TextView) if v.accessibleName() == "Answer")
     places.append(view.mapTo(window, QPoint(0, 0)))
     assert len({(place.x(), place.y()) for place in places}) == 1
-
-
-def _view(exchange):
-    from app.ui.text_view import TextView
-
-    return exchange.findChild(TextView)
 
 
 def test_a_new_question_stands_at_the_top_with_room_below(qtbot, start):
@@ -172,6 +166,21 @@ def test_a_new_question_stands_at_the_top_with_room_below(qtbot, start):
     last = chat.exchanges[-1]
     qtbot.waitUntil(lambda: last.mapTo(chat.viewport(), QPoint(0, 0)).y() == 0)
     assert last.height() == chat.viewport().height()
+
+
+def test_a_scroll_bar_moves_nothing_sideways(qtbot, start):
+    running = start(FakePipeline(answering(STORY)))
+    chat, composer = running.window.chat, running.window.composer
+    for i in range(3):
+        say(qtbot, running, f"question {i}")
+        wait_idle(qtbot, running)
+        last = chat.exchanges[-1]
+        assert (
+            last.mapTo(running.window, QPoint(0, 0)).x()
+            == composer.mapTo(running.window, QPoint(0, 0)).x()
+        )
+        assert last.width() == composer.width()
+    assert chat.verticalScrollBar().maximum() > 0
 
 
 def test_the_view_stays_where_the_user_scrolled(qtbot, start):
@@ -281,8 +290,6 @@ def test_every_label_shows_its_text_as_it_is(qtbot, start):
 
 
 def test_dark_and_light_change_at_once(qtbot, start, theme):
-    from app.ui.theme import DARK, LIGHT, Scheme
-
     running = start(FakePipeline(answering(STORY)))
     say(qtbot, running, "hi")
     wait_idle(qtbot, running)
