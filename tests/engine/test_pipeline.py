@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import struct
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import DiffusionGemmaForBlockDiffusion
 
 from engine.messages import (
     Channel,
@@ -36,6 +39,10 @@ from engine.messages import (
 from engine.model.network import Model
 from engine.pipeline import Pipeline, load_pipeline
 from engine.service import EngineService
+from engine.text.channels import ChannelState, labels
+from engine.text.prompt import chat_ids
+from engine.text.template import ChatTemplate
+from engine.text.tokenizer import Tokenizer
 from tests.engine.text import gemma_like
 from tests.engine.tiny import Case, cases, random_reference, save
 
@@ -116,16 +123,52 @@ def test_through_the_service_every_draft_is_its_steps_argmax(
     assert finished.request_id == number
     drafts = of(events, Draft)
     assert len(drafts) == len(argmaxes) == finished.usage.denoising_steps
-    tokenizer = load_pipeline(LoadRequest(model=str(folder)), silent, never).tokenizer
+    tokenizer = Tokenizer.load(folder)
+    states = {0: ChannelState.begin(thinking=False)}
     for draft, ids in zip(drafts, argmaxes, strict=True):
-        assert len(draft.pieces) == len(draft.states) == len(draft.confidence) == CASE.canvas
-        # Random ids may hold markup, which hides what stands in it; what is shown must be right.
-        pieces = tokenizer.pieces(ids)
-        assert all(shown in ("", piece) for shown, piece in zip(draft.pieces, pieces, strict=True))
-        assert any(draft.pieces) or not any(pieces)
+        assert len(draft.states) == len(draft.confidence) == CASE.canvas
+        found = labels(tokenizer, ids, states[draft.canvas])
+        assert draft.pieces == found.pieces
+        assert draft.channels == found.channels
+        states[draft.canvas + 1] = found.state  # the last step of a canvas has the last word
     order = [type(event) for event in events if not isinstance(event, Prefill)]
     assert order.count(Ready) == 1
     assert order[-2:] == [Recording, Finished]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_through_the_service_the_text_is_transformers_own(folder: Path, seed: int) -> None:
+    request = says("Hello there", seed=seed, thinking=True)
+    service = EngineService(
+        partial(load_pipeline, noise="reference"), lambda request, report, cancelled: {}
+    )
+    client = service.connect(lambda: None)
+    service.start()
+    client.submit(LoadRequest(model=str(folder), device="cpu"))
+    client.submit(request)
+    events: list[Event] = []
+    while not events or not isinstance(events[-1], Finished | Failed | LoadFailed):
+        events.append(client.events.get(timeout=60))
+    assert service.stop(20)
+
+    tokenizer, template = Tokenizer.load(folder), ChatTemplate.load(folder)
+    prompt = torch.tensor(chat_ids(tokenizer, template, request.turns, thinking=True))
+    reference = DiffusionGemmaForBlockDiffusion.from_pretrained(folder).eval()
+    torch.manual_seed(seed)
+    theirs = reference.generate(
+        prompt[None],
+        max_new_tokens=request.max_new_tokens,
+        max_denoising_steps=QUICK.max_denoising_steps,
+        eos_token_id=[1, 106, 50],
+        pad_token_id=0,
+    )
+    new = theirs.sequences[0, len(prompt) :].tolist()
+    end = next((at for at, token in enumerate(new) if token in (1, 106, 50)), len(new))
+    expected = labels(tokenizer, new[:end], ChannelState.begin(thinking=True))
+    for channel in Channel:
+        committed = "".join(e.text for e in of(events, Committed) if e.channel == channel)
+        assert committed == expected.text(channel)
+    assert of(events, Finished)[0].usage.new_tokens == end
 
 
 def test_committed_text_is_the_last_draft(pipeline: Pipeline) -> None:
