@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 
 from PySide6 import __version__ as pyside_version
 from PySide6.QtWidgets import QApplication
@@ -67,6 +69,7 @@ def build(paths: Paths, request: LoadRequest, theme: Theme, load: Load, run_job:
     if restored.notice:
         window.notice.tell(restored.notice)
 
+    @cache  # the window asks for it, and so does whoever started the application
     def shut_down() -> bool:
         ended = bridge.shutdown()
         for save in saves:
@@ -113,10 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     running.window.show()
     code = qt.exec()
     ended = running.shut_down()
+    faulthandler.disable()
     if not ended:  # a step that never returns must not hold the process; everything is saved
         logging.shutdown()
         os._exit(code)
-    crash_log.flush()
+    crash_log.close()
     return code
 
 
