@@ -1,0 +1,228 @@
+"""Short prose in which words decide each other: the documents for filling gaps."""
+
+from __future__ import annotations
+
+import functools
+import string
+from random import Random
+
+import world
+from frames import FRAMES
+from wording import CLOSE, OPEN, Document, Split, article, belongs, capital, choose, unmark
+
+# The marked word stands again behind the gap.
+RECURRING = (
+    "{name} painted the {thing} ⟦{colour}⟧. Everybody liked the {colour} {thing}.",
+    "{name} bought a ⟦{thing}⟧ at the {place}. The {thing} was {colour} and {size}.",
+    "⟦{name}⟧ went to the {place} on {day}. There {name} met {name2}.",
+    "On {day} {name} walked to the ⟦{place}⟧. The {place} was {mood}.",
+    "{name} has ⟦{number}⟧ {food}. All {number} {food} are for {name2}.",
+    "A ⟦{colour}⟧ {animal} lives near the {place}. {name} calls the {colour} {animal} {name2}.",
+    "{name} lost a ⟦{colour}⟧ {thing} and a {colour2} {thing2}. {name2} found the {colour} {thing} but not the other one.",
+    "{name} lost a {colour} {thing} and a ⟦{colour2}⟧ {thing2}. {name2} found the {colour2} {thing2} but not the other one.",
+    "The {animal} of ⟦{name}⟧ ran away. {name} looked for it at the {place}.",
+    "{name} gave ⟦{name2}⟧ a {thing}. {name2} was {mood} and said thank you.",
+    "First {name} went to the ⟦{place}⟧, then to the {place2}. At the {place} it was {mood}.",
+    "We need {food} and ⟦{food2}⟧. {name} brings the {food} and {name2} brings the {food2}.",
+    "We need ⟦{food}⟧ and {food2}. {name} brings the {food} and {name2} brings the {food2}.",
+    "The ⟦{weather}⟧ came from the sea. Because of the {weather} {name} stayed at the {place}.",
+    "{name} and ⟦{name2}⟧ share a house. {name} likes {hobby}, but {name2} likes {hobby2}.",
+    "{name} likes ⟦{hobby}⟧ very much. On {day} there is {hobby} at the {place}.",
+    "On ⟦{day}⟧ {name} bakes a pie. If you come on {day}, you can have some.",
+    "The ticket costs ⟦{number}⟧ coins. {name} paid {number} coins and took a seat.",
+    "In the {place} stands a ⟦{size}⟧ {thing}. {name} says that the {size} {thing} belongs to {name2}.",
+    "Dear ⟦{name}⟧, thank you for the {thing}. I hope to see you on {day}, {name}!",
+    "The sign at the {place} is ⟦{colour}⟧. When {name} sees the {colour} sign, it is time to go home.",
+    "{name} was ⟦{mood}⟧ on {day}. Nobody knew why {name} was so {mood}.",
+    "There are {number} boxes. The {colour} box holds the ⟦{thing}⟧. {name} opened it and took the {thing} out.",
+    "My friend ⟦{name}⟧ lives at the {place}. Every {day} {name} visits me.",
+    "Two friends met at the {place}. ⟦{name}⟧ brought {food} and {name2} brought {food2}. Then {name} and {name2} ate together.",
+    "The {animal} hid behind the ⟦{thing}⟧. {name} moved the {thing} and saw it.",
+    "A ⟦{animal}⟧ sat on the {thing}. {name} fed the {animal} with {food}.",
+    "{name} put the {food} into the ⟦{colour}⟧ box. Later {name2} opened the {colour} box.",
+    "Is this the ⟦{thing}⟧ of {name}? Yes, this {thing} belongs to {name}.",
+    "The school needs ⟦{number}⟧ chairs. {name} made the {number} chairs in a week.",
+    "{name} sails to the ⟦{place}⟧. The way to the {place} takes {number} hours.",
+    "A letter came for ⟦{name}⟧. It said: come to the {place} on {day}, {name}.",
+    "{name} wore a ⟦{colour}⟧ coat. In the {weather} only the {colour} coat could be seen.",
+    "The {thing} and the ⟦{thing2}⟧ are both {colour}. But only the {thing2} is {size}.",
+    "{name} sells {food} for ⟦{number}⟧ coins. {name2} has only {number} coins left.",
+    "Everyone waited for ⟦{name}⟧. At last {name} came with a {colour} {thing}.",
+    "{name} counted ⟦{number}⟧ birds over the {place}. A day later there were no longer {number} birds, only one.",
+    "{name} named the {animal} ⟦{name2}⟧. Now {name2} sleeps beside the {thing} every night.",
+    "The key to the ⟦{place}⟧ was {colour}. {name} lost it, and so the {place} stayed closed.",
+    "It was {name} who saw the ⟦{weather}⟧ first. Soon the {weather} reached the {place}.",
+    "The captain called {name} and ⟦{name2}⟧. {name} took the rope, {name2} took the flag.",
+    "Nobody wanted the ⟦{size}⟧ {thing}. In the end {name} took the {size} {thing} home.",
+)
+
+# No word of the marked part stands behind the gap: it follows from what the words mean.
+SEMANTIC = (
+    "{name} has a ⟦{animal}⟧. Last night it {sound} in the garden.",
+    "The ⟦{animal}⟧ of {name} {action}.",
+    "A ⟦{animal}⟧ came to the {place}. {name} saw how it {action}.",
+    "Look, there is the ⟦{animal}⟧! It {sound} again, said {name}.",
+    "{name} dreamed of a ⟦{animal}⟧. In the dream it {action}.",
+    "On the farm lives a ⟦{animal}⟧. It {sound} when {name} came.",
+    "What {name} heard was a ⟦{animal}⟧. It {sound} all night.",
+    "{name} is a ⟦{trade}⟧. Today {pron} {work}.",
+    "{name} works as a ⟦{trade}⟧ and needs a new {tool}.",
+    "The ⟦{trade}⟧ took the {tool} and started to work.",
+    "My uncle was a ⟦{trade}⟧. In his life he {work} every day.",
+    "Everyone knows the ⟦{trade}⟧. Since {day} {name} has seen how well {pron} {work}.",
+    "Ask the ⟦{trade}⟧, said {name}. You find the {tool} in the {workplace}.",
+    "{name} wants to become a ⟦{trade}⟧. The {workplace} is already full of work.",
+    "⟦{name}⟧ lives at the {place}. {Pron} has a {colour} {thing} with {poss} name on it.",
+    "⟦{He}⟧ went to the {place}. {poss2} mother called him back, for the boy was late.",
+    "⟦{She}⟧ went to the {place}. Her mother called her back, for the girl was late.",
+    "Today is ⟦{day}⟧. Tomorrow is {next_day}, and {name} will go to the {place}.",
+    "It was a ⟦{day}⟧. The day after was a {next_day}, and {name} slept long.",
+    "Yesterday was ⟦{day}⟧, so today is {next_day} and the {place} is open.",
+    "{name} came on ⟦{day}⟧. One day later, on {next_day}, it rained.",
+    "It was ⟦{season}⟧ in Port Alder. At the {place} {sign}.",
+    "{name} loves the ⟦{season}⟧. Last year {sign}.",
+    "In ⟦{season}⟧ {name} visited us, and {sign}.",
+    "One day in ⟦{season}⟧ the town was quiet: {sign}.",
+    "{name} sat under the ⟦{tree}⟧ tree and thought about {product}.",
+    "From the ⟦{tree}⟧ tree of {name} we get {product}.",
+    "The ⟦{tree}⟧ trees were big. That year there was a lot of {product}.",
+    "The {thing} is not ⟦{adjective}⟧, it is {opposite}, said {name}.",
+    "I thought it was ⟦{adjective}⟧, but it was the opposite: {opposite}.",
+    "One {thing} is ⟦{adjective}⟧. The other is not, it is {opposite}.",
+    "{name} wanted it ⟦{adjective}⟧ and {name2} wanted it {opposite}.",
+    "{name} had ⟦{number}⟧ eggs. One egg broke, and then there were {less}.",
+    "There were ⟦{number}⟧ people on the boat. {name} came too, and then there were {more}.",
+    "{name} counted ⟦{number}⟧ ships. With the one at the bridge that makes {more}.",
+    "{name} is ⟦{number}⟧ years old. Next year it will be {more}.",
+    "They saw ⟦{article}⟧ {an_thing} near the {place}.",
+    "{name} found ⟦{article}⟧ {an_thing} and {article2} {an_thing2}.",
+)
+
+
+def cast(rng: Random) -> dict[str, str]:
+    """Entities for one document; names ending in 2 differ from their first."""
+    name, name2 = rng.sample(world.NAMES, 2)
+    she = name in world.SHE
+    animal = rng.choice(list(world.ANIMALS))
+    trade = rng.choice(list(world.TRADES))
+    season = rng.choice(list(world.SEASONS))
+    tree = rng.choice(list(world.TREES))
+    day = rng.randrange(7)
+    number = rng.randrange(1, len(world.NUMBERS) - 1)
+    adjective, opposite = rng.sample(rng.choice(world.OPPOSITES), 2)
+    either = (world.AN_THINGS, world.THINGS)
+    an_thing, an_thing2 = rng.choice(rng.choice(either)), rng.choice(rng.choice(either))
+    entities = {
+        "name": name,
+        "name2": name2,
+        "pron": "she" if she else "he",
+        "poss": "her" if she else "his",
+        "He": "He",
+        "She": "She",
+        "poss2": "His",
+        "animal": animal,
+        "sound": world.ANIMALS[animal][0],
+        "action": world.ANIMALS[animal][1],
+        "trade": trade,
+        "work": world.TRADES[trade][0],
+        "tool": world.TRADES[trade][1],
+        "workplace": world.TRADES[trade][2],
+        "season": season,
+        "sign": rng.choice(world.SEASONS[season]),
+        "tree": tree,
+        "product": world.TREES[tree],
+        "day": world.DAYS[day],
+        "next_day": world.DAYS[(day + 1) % 7],
+        "number": world.NUMBERS[number],
+        "less": world.NUMBERS[number - 1],
+        "more": world.NUMBERS[number + 1],
+        "adjective": adjective,
+        "opposite": opposite,
+        "an_thing": an_thing,
+        "article": article(an_thing).split()[0],
+        "an_thing2": an_thing2,
+        "article2": article(an_thing2).split()[0],
+        "weather": rng.choice(world.WEATHER),
+    }
+    entities["Pron"] = capital(entities["pron"])
+    pairs = {
+        "colour": world.COLOURS,
+        "thing": world.THINGS,
+        "place": world.PLACES,
+        "food": world.FOODS,
+        "hobby": world.HOBBIES,
+        "mood": world.MOODS,
+        "size": world.SIZES,
+    }
+    for key, options in pairs.items():
+        entities[key], entities[f"{key}2"] = rng.sample(options, 2)
+    return entities
+
+
+@functools.cache
+def fields(template: str) -> list[str]:
+    return [field for _, field, _, _ in string.Formatter().parse(template) if field]
+
+
+def fill(rng: Random, split: Split, templates: tuple[str, ...]) -> str:
+    """One of the templates with entities whose combination belongs to the split."""
+    while True:
+        # Drawn anew each time: a template of few words may have no combination in the split.
+        template = choose(rng, split, templates)
+        entities = cast(rng)
+        if belongs(split, {name: entities[name] for name in fields(template)}):
+            return template.format(**entities)
+
+
+OPTIONS = {
+    "name": world.NAMES,
+    "colour": world.COLOURS,
+    "thing": world.THINGS,
+    "place": world.PLACES,
+    "food": world.FOODS,
+    "animal": tuple(world.ANIMALS),
+    "number": world.NUMBERS,
+}
+
+
+def framed_document(rng: Random, split: Split) -> Document:
+    """Two halves about one thing, at times with a sentence about something else between them."""
+    kind = rng.choice(tuple(FRAMES))
+    intros, recalls = FRAMES[kind]
+    while True:
+        parts = [choose(rng, split, intros), choose(rng, split, recalls)]
+        if rng.random() < 0.3:
+            other = rng.choice([name for name in FRAMES if name != kind])
+            filler = choose(rng, split, FRAMES[other][rng.randrange(2)])
+            # Nothing recurs of the filler: its {x} and {y} are entities of its own.
+            filler = (
+                filler.replace("{x}", "{z}").replace("{y}", "{w}").replace("{x_capital}", "{Z}")
+            )
+            parts.insert(1, filler.replace(OPEN, "").replace(CLOSE, ""))
+        else:
+            other = kind
+        entities = cast(rng)
+        entities["x"], entities["y"] = rng.sample(
+            [o for o in OPTIONS[kind] if o not in entities.values()], 2
+        )
+        entities["z"], entities["w"] = rng.sample(
+            [o for o in OPTIONS[other] if o not in entities.values()], 2
+        )
+        entities["x_capital"], entities["Z"] = capital(entities["x"]), capital(entities["z"])
+        template = " ".join(parts)
+        if belongs(split, {name: entities[name] for name in fields(template)}):
+            return unmark(template.format(**entities), "recurring")
+
+
+def sentence_document(rng: Random, split: Split) -> Document:
+    """Sentences of one kind; at times with a second, unrelated text around them."""
+    draw = rng.random()
+    if draw < 0.4:
+        return framed_document(rng, split)
+    kind = "semantic" if draw < 0.75 else "recurring"
+    marked = fill(rng, split, SEMANTIC if kind == "semantic" else RECURRING)
+    if rng.random() < 0.35:
+        other = fill(rng, split, RECURRING if rng.random() < 0.5 else SEMANTIC)
+        plain = other.replace(OPEN, "").replace(CLOSE, "")
+        marked = f"{plain} {marked}" if rng.random() < 0.5 else f"{marked} {plain}"
+    return unmark(marked, kind)
