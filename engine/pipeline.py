@@ -30,6 +30,7 @@ from engine.messages import (
     Finished,
     FinishReason,
     GenerationRequest,
+    ImagePart,
     LoadRequest,
     Prefill,
     Proposal,
@@ -176,6 +177,7 @@ class Pipeline:
     def _chat(
         self, request_id: int, request: ChatRequest, cancelled: IsCancelled
     ) -> Iterator[RequestEvent]:
+        _refuse_images(request)
         prompt = chat_ids(
             self.tokenizer,
             self._template,
@@ -351,6 +353,16 @@ def _reason(
     if is_stopped:
         return FinishReason.STOPPED
     return FinishReason.THOUGHT_EXHAUSTED if state.channel is Channel.THOUGHT else limit
+
+
+def _refuse_images(request: ChatRequest) -> None:
+    """The vision tower is not part of the engine yet; an unseen image must not be answered."""
+    if any(isinstance(part, ImagePart) for turn in request.turns for part in turn.parts):
+        raise EngineFault(
+            ErrorKind.BAD_REQUEST,
+            "This version cannot look at images.",
+            "Remove the image and describe it in words.",
+        )
 
 
 def _seed(wanted: int | None) -> int:

@@ -24,6 +24,7 @@ from engine.messages import (
     Failed,
     Finished,
     FinishReason,
+    ImagePart,
     LoadFailed,
     LoadRequest,
     Prefill,
@@ -33,6 +34,7 @@ from engine.messages import (
     Role,
     Sampling,
     Span,
+    TextPart,
     TokenState,
     Turn,
 )
@@ -286,6 +288,13 @@ def test_prompts_that_cannot_be_answered(pipeline: Pipeline) -> None:
     assert "tokens" in fault.value.error.message
     # And the next one works.
     assert isinstance(run(pipeline, says("Hello"))[-1], Finished)
+
+
+def test_images_are_refused_instead_of_ignored(pipeline: Pipeline) -> None:
+    parts = (ImagePart(data=b"\x89PNG"), TextPart(text="What is this?"))
+    with pytest.raises(EngineFault) as fault:
+        run(pipeline, ChatRequest(turns=(Turn(role=Role.USER, parts=parts),)))
+    assert "images" in fault.value.error.message
 
 
 @pytest.mark.parametrize(
