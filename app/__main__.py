@@ -17,7 +17,8 @@ from PySide6.QtWidgets import QApplication
 from app.bridge import EngineBridge
 from app.errors import ErrorDialog, catch_everything, log_to_file
 from app.paths import Paths, user_paths
-from app.state.autosave import Autosave
+from app.preload import preload_torch
+from app.state.autosave import Autosave, Writer
 from app.state.chat import ChatSession
 from app.state.conversation import to_json
 from app.state.engine_status import EngineStatus
@@ -42,6 +43,7 @@ class Running:
 
 def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline:
     """Runs on the engine thread: torch is imported here, when the window is up."""
+    preload_torch()
     from engine.pipeline import load_pipeline
 
     return load_pipeline(request, report, cancelled)
@@ -61,9 +63,10 @@ def build(paths: Paths, request: LoadRequest, theme: Theme, load: Load, run_job:
     status = EngineStatus(bridge, request, parent=bridge)
     session = ChatSession(bridge, restored.messages, parent=bridge)
     window = MainWindow(session=session, status=status, unsent=restored.unsent, theme=theme)
+    writer = Writer()
     saves = (
-        Autosave(paths.conversation, lambda: to_json(session.messages), parent=bridge),
-        Autosave(paths.unsent, lambda: asdict(window.composer.unsent), parent=bridge),
+        Autosave(paths.conversation, lambda: to_json(session.messages), writer, bridge),
+        Autosave(paths.unsent, lambda: asdict(window.composer.unsent), writer, bridge),
     )
     window.keep(*saves)
     if restored.notice:
@@ -74,6 +77,7 @@ def build(paths: Paths, request: LoadRequest, theme: Theme, load: Load, run_job:
         ended = bridge.shutdown()
         for save in saves:
             save.close()
+        writer.close()
         return ended
 
     window.closing.connect(shut_down)

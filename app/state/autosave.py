@@ -22,6 +22,20 @@ DELAY_MS = 150
 RENAME_PATIENCE = 2.5  # seconds; on Windows another program may hold the file for a moment
 
 
+class Writer:
+    """One thread that does all the writing, in the order in which it was asked for."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redraft-save")
+
+    def submit(self, write: Callable[[], None]) -> Future[None]:
+        return self._pool.submit(write)
+
+    def close(self) -> None:
+        """Returns when everything is written."""
+        self._pool.shutdown()
+
+
 class Autosave(QObject):
     """Writes `snapshot()` as JSON to `path` soon after `touch`.
 
@@ -32,27 +46,37 @@ class Autosave(QObject):
     failed = Signal(str)
 
     def __init__(
-        self, path: Path, snapshot: Callable[[], Any], parent: QObject | None = None
+        self,
+        path: Path,
+        snapshot: Callable[[], Any],
+        writer: Writer,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._path = path
         self._snapshot = snapshot
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redraft-save")
+        self._writer = writer
         self._is_closed = False
         self._last: Future[None] | None = None
         self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
-        self._timer.timeout.connect(self._write)
+        self._timer.timeout.connect(self.save_now)
 
     def touch(self) -> None:
         """Something changed. The first change starts the clock, so typing on cannot delay it."""
         if not self._is_closed and not self._timer.isActive():
             self._timer.start()
 
+    def save_now(self) -> None:
+        """Takes the snapshot at once. It is written before whatever is asked for later."""
+        self._timer.stop()
+        if not self._is_closed:
+            snapshot = self._snapshot()
+            self._last = self._writer.submit(lambda: self._write(snapshot))
+
     def flush(self) -> None:
         """Writes what is waiting and returns when it is on disk."""
         if self._timer.isActive():
-            self._timer.stop()
-            self._write()
+            self.save_now()
         if self._last is not None:
             self._last.exception()  # waits; a failure was reported where it happened
 
@@ -65,13 +89,8 @@ class Autosave(QObject):
         """Flushes and ends. What changes later is not written."""
         self.flush()
         self._is_closed = True
-        self._writer.shutdown()
 
-    def _write(self) -> None:
-        snapshot = self._snapshot()
-        self._last = self._writer.submit(self._write_now, snapshot)
-
-    def _write_now(self, snapshot: Any) -> None:
+    def _write(self, snapshot: Any) -> None:
         try:
             data = json.dumps(snapshot, ensure_ascii=False).encode("utf-8")
             write_atomically(self._path, data)

@@ -48,6 +48,7 @@ class MainWindow(QWidget):
         self._session = session
         self._status = status
         self._conversation_save: Autosave | None = None
+        self._unsent_save: Autosave | None = None
         self._was_painted = False
         self.empty_state = EmptyState()
         self.chat = ChatView(theme)
@@ -64,10 +65,14 @@ class MainWindow(QWidget):
         self._choose_page()
 
     def keep(self, conversation: Autosave, unsent: Autosave) -> None:
-        """From now on whatever changes is saved there."""
-        self._conversation_save = conversation
+        """From now on whatever changes is saved there.
+
+        What moves from one file to the other is written where it goes before it is removed where it
+        was: whenever Redraft is killed, a text is in one of them.
+        """
+        self._conversation_save, self._unsent_save = conversation, unsent
+        self._session.exchange_added.connect(conversation.save_now)
         for changed in (
-            self._session.exchange_added,
             self._session.exchange_removed,
             self._session.message_changed,
             self._session.cleared,
@@ -158,6 +163,8 @@ class MainWindow(QWidget):
 
     def _edit_last(self) -> None:
         self.composer.put_before(self._session.take_back())
+        if self._unsent_save is not None:
+            self._unsent_save.save_now()
 
     def _begin_anew(self) -> None:
         if self._session.is_busy or not self._session.messages:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 import pytest
 
 from app.paths import ASSETS
-from app.state.autosave import Autosave, read_json, set_aside, write_atomically
+from app.state.autosave import Autosave, Writer, read_json, set_aside, write_atomically
 from app.state.restore import Unsent, restore
 
 PROJECT = ASSETS.parent
@@ -31,9 +31,11 @@ for n in itertools.count():
 @pytest.fixture
 def save(qapp, tmp_path):
     state = {"text": ""}
-    saver = Autosave(tmp_path / "file.json", lambda: dict(state))
+    writer = Writer()
+    saver = Autosave(tmp_path / "file.json", lambda: dict(state), writer)
     yield saver, state, tmp_path / "file.json"
     saver.close()
+    writer.close()
 
 
 def test_a_change_is_on_disk_within_a_quarter_of_a_second(qtbot, save):

@@ -57,6 +57,19 @@ def test_the_window_needs_no_torch(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch does this itself")
+def test_torch_is_mapped_without_being_imported(tmp_path):
+    """And then imports as ever."""
+    done = run(
+        "import sys; from app.preload import preload_torch; "
+        "assert preload_torch(); assert 'torch' not in sys.modules; "
+        "assert 'libtorch_cpu' in open('/proc/self/maps').read(); "
+        "import torch; assert torch.ones(3).sum() == 3",
+        tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_state_needs_no_widgets(tmp_path):
     done = run(
         "import sys, pkgutil, importlib, app.state; "

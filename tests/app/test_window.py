@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel
 
+from app.state import autosave
 from app.state.autosave import read_json
 from app.ui.text_view import TextView
 from app.ui.theme import DARK, LIGHT, Scheme
@@ -260,6 +261,39 @@ def test_what_has_settled_is_on_disk_while_the_answer_goes_on(qtbot, start, path
         timeout=1000,
     )
     assert read_json(paths.conversation)[1]["open"]
+
+
+def test_killed_at_any_moment_a_message_is_in_one_of_the_files(qtbot, start, paths, monkeypatch):
+    """After every single write to disk the text is there, sent or unsent, also when taken back."""
+    files = {"unsent.json": "", "conversation.json": ""}
+    moments = []
+    write = autosave.write_atomically
+
+    def watched(path, data):
+        write(path, data)
+        files[path.name] = data.decode()
+        moments.append("precious" in files["unsent.json"] + files["conversation.json"])
+
+    monkeypatch.setattr(autosave, "write_atomically", watched)
+
+    def script(request_id, request, cancelled):
+        raise RuntimeError("so that it can be taken back")
+        yield
+
+    running = start(FakePipeline(script))
+    qtbot.keyClicks(field(running), "precious")
+    qtbot.waitUntil(lambda: any(moments))
+    for _ in range(3):
+        del moments[:]
+        qtbot.keyClicks(field(running), "!")  # starts the clock of the unsent file
+        qtbot.keyClick(field(running), Qt.Key.Key_Return)
+        wait_idle(qtbot, running)
+        press(qtbot, running.window, "Edit the message")
+        qtbot.waitUntil(
+            lambda: files["conversation.json"] == "[]" and "precious" in files["unsent.json"]
+        )
+        assert len(moments) >= 3
+        assert all(moments)
 
 
 def test_a_new_chat_puts_the_old_one_aside(qtbot, start, paths):
