@@ -25,6 +25,7 @@ from engine.messages import Channel, Draft, TokenState
 
 UNDERLINED = (TokenState.ACCEPTED, TokenState.PROVISIONAL)
 UNDERLINE_DISTANCE = 4.5  # pixels below the baseline
+OVERHANG = 1.5  # pixels that an f may reach into the space behind it
 LEVELS = 4  # of confidence; more cannot be told apart
 _LEVEL_OF = bytes(confidence * LEVELS // 256 for confidence in range(256))
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff]")
@@ -166,16 +167,19 @@ class CanvasLayout:
             if stretch.look is SETTLED:
                 continue
             end = min(end, line_end)
-            boxes = made.patches.setdefault(stretch.look, [])
             # in mixed directions a stretch may lie in several places: cut it into its letters
             for begin, stop in pairwise((start, end) if is_simple else range(start, end + 1)):
                 left, right = sorted((_x(line, begin), _x(line, stop)))
-                boxes.append(QRectF(left, top, right - left, height))
+                is_before_space = at < len(self._stretches) and self._stretches[at].indent
+                width = right - left + (OVERHANG if is_simple and is_before_space else 0)
+                boxes = made.patches.setdefault(stretch.look, [])
+                boxes.append(QRectF(left, top, width, height))
                 if stretch.look.state in UNDERLINED:
                     if begin + offset == stretch.start and stretch.indent and is_simple:
                         left = _x(line, begin + 1)
-                    underlines = made.underlined.setdefault(stretch.look.state, [])
-                    underlines.append(QLineF(left, y, right, y))
+                    if right - left > OVERHANG:  # not below a space at the end of a line
+                        underlines = made.underlined.setdefault(stretch.look.state, [])
+                        underlines.append(QLineF(left, y, right, y))
 
 
 def draft_text(draft: Draft) -> tuple[str, list[Stretch]]:

@@ -154,6 +154,7 @@ class Composer(QWidget):
 
     def set_placeholder(self, text: str) -> None:
         self._input.setPlaceholderText(text)
+        self._input.viewport().update()  # Qt repaints only if it becomes visible or hidden
 
     def focus(self) -> None:
         self._input.setFocus()
