@@ -18,6 +18,7 @@ from app.ui.notice import Notice
 from app.ui.status_line import StatusLine
 from app.ui.theme import Theme, interface_font
 from app.ui.widgets import flat_button, in_column, plain_label
+from engine.messages import ErrorKind
 
 PLACEHOLDERS = {
     Phase.IDLE: "Write a message",
@@ -194,7 +195,10 @@ class MainWindow(QWidget):
         self._choose_page()
 
     def _on_message_changed(self, index: int) -> None:
-        self.chat.show_answer(self._session.messages[index])
+        message = self._session.messages[index]
+        self.chat.show_answer(message)
+        if message.error is not None and message.error.kind is ErrorKind.NOT_LOADED:
+            self.notice.resolve()  # the answer itself says it, with the same button
 
     def _on_progress(self, progress: Progress) -> None:
         self.status_line.show_progress(progress)

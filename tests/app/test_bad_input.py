@@ -153,6 +153,7 @@ def test_a_model_that_cannot_be_loaded_is_told_and_the_message_waits(qtbot, star
     words = seen(running.window.chat)
     assert "The model could not be loaded. This model cannot be used." in words
     assert spoken(running) == ["hello?"]
+    assert not running.window.notice.isVisible()  # said once is enough
     press(qtbot, running.window.chat, "Try again")  # loads the model again, then asks
     wait_idle(qtbot, running)
     assert spoken(running) == ["hello?", "At last."]
