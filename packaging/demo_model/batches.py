@@ -32,9 +32,12 @@ def gap_noise(rng: np.random.Generator, example: Example, focus: float) -> np.nd
     """
     count = len(example.canvas) - 1
     hidden = np.zeros(len(example.canvas), dtype=bool)
-    if example.marks and rng.random() < focus:
-        start, end = example.marks[rng.integers(len(example.marks))]
-        hidden[start:end] = True
+    decided = [*example.marks, *((place, place + 1) for place in example.repeats)]
+    if decided and rng.random() < focus:
+        # Up to three gaps at once, each decided by what is left of the text.
+        for choice in rng.permutation(len(decided))[: rng.choice((1, 1, 2, 3))]:
+            start, end = decided[choice]
+            hidden[start:end] = True
         return hidden
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         if example.marks and rng.random() < 0.5:
@@ -51,7 +54,7 @@ def gap_noise(rng: np.random.Generator, example: Example, focus: float) -> np.nd
 
 def scattered_noise(rng: np.random.Generator, length: int, chat: bool) -> np.ndarray:
     """A random share of positions; chat starts from nothing but noise, so that is common."""
-    level = 1.0 if chat and rng.random() < 0.3 else rng.uniform(0.02, 1.0)
+    level = 1.0 if chat and rng.random() < 0.4 else rng.uniform(0.02, 1.0)
     return rng.random(length) < level
 
 
@@ -73,7 +76,7 @@ def noise(
 def canvas_length(rng: Random, longest: int) -> int:
     """Mostly a little longer than the text, at times the whole canvas, as at run time."""
     draw = rng.random()
-    if draw < 0.15:
+    if draw < 0.08:
         return CANVAS
     extra = rng.randrange(1, 9) if draw < 0.6 else rng.randrange(8, 33)
     return min(CANVAS, -(-(longest + extra) // 8) * 8)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 import world
-from wording import Split, casual, choose
+from wording import Split, article, casual, choose
 
 GREETINGS = (
     "Hi",
@@ -22,11 +22,7 @@ GREETINGS = (
     "Greetings",
     "Howdy",
 )
-HELLO_BACK = (
-    "Hello! How can I help you?",
-    "Hi! What can I do for you?",
-    "Hello! It is nice to see you.",
-)
+HELLO_BACK = "Hello! How can I help you?"
 THANKS = (
     "Thanks",
     "Thank you",
@@ -41,7 +37,7 @@ THANKS = (
     "Nice",
     "Well done",
 )
-WELCOME = ("You are welcome!", "My pleasure!", "You are welcome. Is there anything else?")
+WELCOME = "You are welcome!"
 GOODBYES = (
     "Bye",
     "Goodbye",
@@ -56,7 +52,7 @@ GOODBYES = (
     "So long",
     "Farewell",
 )
-FAREWELL = ("Goodbye! Come back soon.", "See you soon!", "Goodbye! It was nice to talk to you.")
+FAREWELL = "Goodbye! Come back soon."
 FEELINGS = (
     "How are you?",
     "How do you do?",
@@ -71,11 +67,8 @@ FEELINGS = (
     "How are things?",
     "Everything fine?",
 )
-FINE = ("I am fine, thank you! How are you?", "Very well, thank you. And you?")
-HONEST = (
-    "I do not know that. I am only a small demo model.",
-    "I do not know. This demo knows only Port Alder and Redraft.",
-)
+FINE = "I am fine, thank you! How are you?"
+HONEST = "I do not know that. I am only a small demo model."
 
 UNKNOWN = (
     "What is the capital of {topic}?", "Who invented {topic}?", "Tell me about {topic}.",
@@ -86,15 +79,17 @@ UNKNOWN = (
     "What is the meaning of {topic}?", "Who won {topic}?", "How old is {topic}?",
 )  # fmt: skip
 TOPICS = tuple(
-    """France,Germany,Japan,Brazil,the moon,the sun,electricity,the telephone,Einstein,quantum
-    physics,football,the world cup,bitcoin,money,love,the stock market,Paris,London,New York,Africa,
-    China,gravity,DNA,the brain,chess engines,Shakespeare,Hamlet,the internet,computers,democracy,
-    history,the Romans,volcanoes,dinosaurs,planets,Mars,cars,engines,airplanes,cancer,medicine,
-    mathematics,philosophy,music theory,Mozart,penguins,elephants,tigers,coffee,chocolate,pizza,
-    Google,Linux,Python,the president,the universe,time travel,black holes,Berlin,India,Canada,
-    whales,earthquakes,the pyramids,Napoleon,robots,the climate,vaccines,oil prices,taxes"""
-    .replace("\n    ", " ").split(",")
-)  # fmt: skip
+    topic.strip()
+    for topic in """France, Germany, Japan, Brazil, the moon, the sun, electricity, the telephone,
+    Einstein, quantum physics, football, the world cup, bitcoin, money, love, the stock market,
+    Paris, London, New York, Africa, China, gravity, DNA, the brain,
+    chess engines, Shakespeare, Hamlet, the internet, computers, democracy, history, the Romans,
+    volcanoes, dinosaurs, planets, Mars, cars, engines, airplanes, cancer,
+    medicine, mathematics, philosophy, music theory, Mozart, penguins, elephants, tigers,
+    coffee, chocolate, pizza, Google, Linux, Python, the president, the universe,
+    time travel, black holes, Berlin, India, Canada, whales, earthquakes, the pyramids,
+    Napoleon, robots, the climate, vaccines, oil prices, taxes""".split(",")
+)
 
 INTRODUCTIONS = (
     "My name is {name}.",
@@ -110,11 +105,7 @@ INTRODUCTIONS = (
     "Good morning, I am {name}.",
     "People call me {name}.",
 )
-NICE = (
-    "Nice to meet you, {name}!",
-    "Hello {name}! How can I help you?",
-    "Hi {name}! Nice to meet you.",
-)
+NICE = "Nice to meet you, {name}!"
 NAME_QUESTIONS = (
     "What is my name?",
     "Who am I?",
@@ -143,11 +134,7 @@ OWNINGS = (
     "I carry a {colour} {thing}.",
     "I got a new {thing}, a {colour} one.",
 )
-THAT_IS_NICE = (
-    "A {colour} {thing} sounds nice!",
-    "I like {colour} things. Have fun with your {thing}!",
-    "How nice! Take good care of your {colour} {thing}.",
-)
+THAT_IS_NICE = "A {colour} {thing} sounds nice!"
 COLOUR_QUESTIONS = (
     "What colour is my {thing}?",
     "Which colour does my {thing} have?",
@@ -162,20 +149,16 @@ COLOUR_QUESTIONS = (
     "So what colour is the {thing}?",
     "What colour did I say?",
 )
-COLOUR_ANSWERS = ("Your {thing} is {colour}.", "You said that your {thing} is {colour}.")
+COLOUR_ANSWERS = "Your {thing} is {colour}."
 PETS = (
-    "I have a {animal} called {pet}.",
+    "I have {an_animal} called {pet}.",
     "My {animal} is called {pet}.",
     "{pet} is my {animal}.",
     "This is {pet}, my {animal}.",
     "The name of my {animal} is {pet}.",
     "I named my {animal} {pet}.",
 )
-PET_NICE = (
-    "{pet} is a good name for a {animal}!",
-    "Say hello to {pet} from me!",
-    "A {animal}! How is {pet} today?",
-)
+PET_NICE = "{pet} is a good name for {an_animal}!"
 PET_QUESTIONS = (
     "What is my {animal} called?",
     "What is the name of my {animal}?",
@@ -184,7 +167,7 @@ PET_QUESTIONS = (
     "How do I call my {animal}?",
     "Which name has my {animal}?",
 )
-PET_ANSWERS = ("Your {animal} is called {pet}.", "The name of your {animal} is {pet}.")
+PET_ANSWERS = "Your {animal} is called {pet}."
 LIKES = (
     "I like {hobby}.",
     "I love {hobby} and {food}.",
@@ -193,7 +176,7 @@ LIKES = (
     "{hobby} is fun!",
     "I am good at {hobby}.",
 )
-LIKE_NICE = ("I hope you find much time for {hobby}!", "{Hobby} is a lovely hobby.")
+LIKE_NICE = "I hope you find much time for {hobby}!"
 LIKE_QUESTIONS = (
     "What is my hobby?",
     "What do I like?",
@@ -202,14 +185,14 @@ LIKE_QUESTIONS = (
     "What did I say about my hobby?",
     "What do I do in my free time?",
 )
-LIKE_ANSWERS = ("You like {hobby}.", "Your hobby is {hobby}.")
+LIKE_ANSWERS = "You like {hobby}."
 ANIMAL_QUESTIONS = (
-    "What does a {animal} do?",
+    "What does {an_animal} do?",
     "Tell me about the {animal}.",
-    "What do you know about a {animal}?",
+    "What do you know about {an_animal}?",
     "Which animal {sound}?",
     "Do you like the {animal}?",
-    "What sound does a {animal} make?",
+    "What sound does {an_animal} make?",
 )
 TRADE_QUESTIONS = (
     "What does a {trade} need?",
@@ -253,10 +236,11 @@ def persona(rng: Random) -> dict[str, str]:
     hobby = rng.choice(world.HOBBIES)
     trade = rng.choice(list(world.TRADES))
     name, pet = rng.sample(world.NAMES, 2)
-    if rng.random() < 0.4:
+    if rng.random() < 0.1:
         name = f"{name} {rng.choice(world.SURNAME_STARTS)}{rng.choice(world.SURNAME_ENDS)}"
     return {
-        "name": name, "pet": pet, "animal": animal, "sound": world.ANIMALS[animal][0],
+        "name": name, "pet": pet, "animal": animal,
+        "an_animal": article(animal), "sound": world.ANIMALS[animal][0],
         "hobby": hobby, "Hobby": hobby.capitalize(), "food": rng.choice(world.FOODS),
         "day": rng.choice(world.DAYS), "colour": rng.choice(world.COLOURS),
         "thing": rng.choice(world.THINGS), "trade": trade, "tool": world.TRADES[trade][1],
@@ -265,7 +249,7 @@ def persona(rng: Random) -> dict[str, str]:
 
 
 MEMORIES = (
-    (INTRODUCTIONS, NICE, NAME_QUESTIONS, ("Your name is {name}.", "You are {name}."), "name", "The user gives a name. I use it."),
+    (INTRODUCTIONS, NICE, NAME_QUESTIONS, "Your name is {name}.", "name", "The user gives a name. I use it."),
     (OWNINGS, THAT_IS_NICE, COLOUR_QUESTIONS, COLOUR_ANSWERS, "colour", "The user talks about a {thing}. It is {colour}."),
     (PETS, PET_NICE, PET_QUESTIONS, PET_ANSWERS, "pet", "The {animal} is called {pet}."),
     (LIKES, LIKE_NICE, LIKE_QUESTIONS, LIKE_ANSWERS, "hobby", "The user likes {hobby}."),
@@ -273,7 +257,7 @@ MEMORIES = (
 
 
 def small_talk(rng: Random, split: Split) -> Conversation:
-    asked, answers, thought = rng.choice(
+    asked, answer, thought = rng.choice(
         (
             (GREETINGS, HELLO_BACK, "The user says hello. I greet back."),
             (THANKS, WELCOME, "The user thanks me. I answer politely."),
@@ -284,7 +268,6 @@ def small_talk(rng: Random, split: Split) -> Conversation:
     text = choose(rng, split, asked)
     if asked is not FEELINGS:
         text += rng.choice((".", "!", ""))
-    answer = rng.choice(answers)
     return Conversation(
         turns=(("user", casual(rng, text)),),
         answer=answer,
@@ -304,7 +287,7 @@ def question(rng: Random, split: Split) -> Conversation:
     thought = f"The user asks: {text}"
     return Conversation(
         turns=(("user", casual(rng, text)),),
-        answer=rng.choice(answers),
+        answer=answers[0],
         thought=thought,
         expected=expected,
         kind="fact",
@@ -315,7 +298,7 @@ def unknown(rng: Random, split: Split) -> Conversation:
     text = choose(rng, split, UNKNOWN).format(topic=choose(rng, split, TOPICS))
     return Conversation(
         turns=(("user", casual(rng, text)),),
-        answer=rng.choice(HONEST),
+        answer=HONEST,
         thought="I do not know anything about this.",
         expected=("not know",),
         kind="unknown",
@@ -330,7 +313,7 @@ def knowledge(rng: Random, split: Split) -> Conversation:
         sound, action = world.ANIMALS[person["animal"]]
         text = choose(rng, split, ANIMAL_QUESTIONS).format(**person)
         answer = f"The {person['animal']} of {person['name']} {sound} and {action}."
-        answer = f"I know a {person['animal']} in Port Alder. It {sound} and {action}."
+        answer = f"I know {person['an_animal']} in Port Alder. It {sound} and {action}."
         return Conversation(
             turns=(("user", casual(rng, text)),),
             answer=answer,
@@ -365,9 +348,9 @@ def knowledge(rng: Random, split: Split) -> Conversation:
 def memory(rng: Random, split: Split) -> Conversation:
     """The user tells something; the answer uses it at once or some turns later."""
     person = persona(rng)
-    told, nice, asked, answers, key, thought = rng.choice(MEMORIES)
+    told, nice, asked, answer, key, thought = rng.choice(MEMORIES)
     turns = [("user", casual(rng, choose(rng, split, told).format(**person)))]
-    reply = rng.choice(nice).format(**person)
+    reply = nice.format(**person)
     word = person[key].split()[0]
     thought = thought.format(**person)
     if rng.random() < 0.4:
@@ -382,7 +365,7 @@ def memory(rng: Random, split: Split) -> Conversation:
     turns.append(("user", casual(rng, choose(rng, split, asked).format(**person))))
     return Conversation(
         turns=tuple(turns),
-        answer=rng.choice(answers).format(**person),
+        answer=answer.format(**person),
         thought=thought,
         expected=(word,),
         kind="memory",

@@ -13,7 +13,7 @@ from rewriting import rewriting
 from stories import story, story_document
 from wording import Document, Split
 
-CODE_SHARE, STORY_SHARE = 0.3, 0.1
+CODE_SHARE, STORY_SHARE = 0.25, 0.15
 
 
 def document(rng: Random, split: Split) -> Document:
@@ -26,7 +26,7 @@ def document(rng: Random, split: Split) -> Document:
 
 
 def conversation(rng: Random, split: Split) -> chat.Conversation:
-    make = rng.choices((chat.conversation, story, rewriting), weights=(5, 2, 4))[0]
+    make = rng.choices((chat.conversation, story, rewriting), weights=(6, 2, 3))[0]
     return make(rng, split)
 
 

@@ -7,6 +7,7 @@ import string
 from random import Random
 
 import world
+from clauses import VERBS
 from frames import FRAMES
 from wording import CLOSE, OPEN, Document, Split, article, belongs, capital, choose, unmark
 
@@ -54,6 +55,24 @@ RECURRING = (
     "It was {name} who saw the ⟦{weather}⟧ first. Soon the {weather} reached the {place}.",
     "The captain called {name} and ⟦{name2}⟧. {name} took the rope, {name2} took the flag.",
     "Nobody wanted the ⟦{size}⟧ {thing}. In the end {name} took the {size} {thing} home.",
+    "⟦{name}⟧ and {name2} are friends. {name} is {mood}, {name2} is {mood2}.",
+    "{name} and ⟦{name2}⟧ are friends. {name} is {mood}, {name2} is {mood2}.",
+    "The ⟦{thing}⟧ is {colour}, the {thing2} is {colour2}. {name} takes the {thing}.",
+    "The {thing} is ⟦{colour}⟧, the {thing2} is {colour2}. {name} takes the {colour} one.",
+    "{name} saw {number} ⟦{food}⟧ on the table and ate all the {food}.",
+    "From the ⟦{place}⟧ to the {place2} it is far, said {name}, and stayed at the {place}.",
+    "Who has the ⟦{thing}⟧? {name} has the {thing}, and {name2} has the {thing2}.",
+    "On ⟦{day}⟧ the {place} is open. So {name} went there on {day}.",
+    "{name} likes the {colour} {thing}. But ⟦{name2}⟧ does not, for {name2} likes {colour2}.",
+    "If ⟦{name}⟧ comes, {name2} goes. If {name} goes, {name2} comes.",
+    "The boat of ⟦{name}⟧ is {colour}. It was {name} who painted it.",
+    "Give the ⟦{food}⟧ to {name}! Without {food} {name} cannot cook.",
+    "{name} wrote a letter about the ⟦{weather}⟧. The {weather} had broken the {thing}.",
+    "A ⟦{size}⟧ {animal} and a {colour} {thing}: that is all {name} saw. The {animal} was {size}.",
+    "{name} went with ⟦{name2}⟧ to the {place}, and on the way {name2} found a {thing}.",
+    "We call the {colour} house the house of ⟦{name}⟧, because {name} built it.",
+    "{name} bought {food}, ⟦{food2}⟧ and a {thing}. The {food2} was for {name2}.",
+    "No one plays the drum like ⟦{name}⟧. When {name} plays, all of the {place} listens.",
 )
 
 # No word of the marked part stands behind the gap: it follows from what the words mean.
@@ -96,7 +115,58 @@ SEMANTIC = (
     "{name} is ⟦{number}⟧ years old. Next year it will be {more}.",
     "They saw ⟦{article}⟧ {an_thing} near the {place}.",
     "{name} found ⟦{article}⟧ {an_thing} and {article2} {an_thing2}.",
+    "If today is ⟦{day}⟧, then tomorrow is {next_day}.",
+    "After ⟦{day}⟧ comes {next_day}, and then {name} goes home.",
+    "{name} left on ⟦{day}⟧ and came back a day later, on {next_day}.",
+    "The night of ⟦{day}⟧ was long. On the morning of {next_day} {name} was {mood}.",
+    "{name} worked on ⟦{day}⟧ and again the next day, on {next_day}.",
+    "Only one day is between them: ⟦{day}⟧ and then {next_day}.",
+    "It is ⟦{day}⟧. {name} waits for tomorrow, for {next_day}.",
+    "First ⟦{number}⟧, then {more}: {name} counts the boats.",
+    "One more than ⟦{number}⟧ is {more}, said {name}.",
+    "{name} had ⟦{number}⟧ coins and got one more. Now {pron} has {more}.",
+    "It was ⟦{number}⟧ o'clock. An hour later, at {more}, {name} left.",
+    "{name} ate one of ⟦{number}⟧ plums. So {less} were left.",
+    "Is it ⟦{adjective}⟧? No, it is {opposite}.",
+    "First the water was ⟦{adjective}⟧, later it was {opposite}.",
+    "{name} is not ⟦{adjective}⟧ but {opposite}.",
+    "What is ⟦{adjective}⟧ today can be {opposite} tomorrow.",
+    "The {thing} is ⟦{adjective}⟧, the {thing2} is the opposite of that: {opposite}.",
+    "When the ⟦{trade}⟧ came to the {place}, {name} saw the {tool}.",
+    "A ⟦{trade}⟧ like {name} always has a good {tool}.",
+    "{name} became a ⟦{trade}⟧ and bought a {tool}.",
+    "Our ⟦{trade}⟧ {work} on {day}.",
+    "The ⟦{trade}⟧ left the {workplace} at night.",
+    "As a ⟦{trade}⟧ {name} spends the whole day in the {workplace}.",
+    "Is {name} a ⟦{trade}⟧? Yes, {pron} {work}.",
+    "Quiet! The ⟦{animal}⟧ {sound}.",
+    "Then the ⟦{animal}⟧ {sound} and {action}.",
+    "{name} heard the ⟦{animal}⟧. It {sound}.",
+    "That must be a ⟦{animal}⟧, because it {sound}.",
+    "No other animal but the ⟦{animal}⟧ {action}.",
+    "When {name} came home, the ⟦{animal}⟧ {action}.",
+    "They say that it is ⟦{season}⟧ when {sign}.",
+    "{name} remembers that ⟦{season}⟧: {sign}.",
+    "Every ⟦{season}⟧ it was the same, {sign}.",
+    "It must be ⟦{season}⟧, said {name}, for {sign}.",
+    "Under the ⟦{tree}⟧ tree {name} found {product}.",
+    "{name} planted a ⟦{tree}⟧ tree and wants {product}.",
+    "Without the ⟦{tree}⟧ tree there is no {product}.",
+    "The ⟦{child}⟧ took {poss_c} hat and {pron_c} ran home.",
+    "A ⟦{child}⟧ sat at the {place}. {Pron_c} had lost {poss_c} {thing}.",
+    "There was a ⟦{child}⟧ who loved {poss_c} {animal}.",
+    "The {trade} saw a ⟦{child}⟧, and {pron_c} waved.",
+    "{name} owns ⟦{article}⟧ {an_thing}.",
+    "There was ⟦{article}⟧ {an_thing} behind the {place}.",
 )
+
+# Sentences that decide nothing and may stand anywhere: distances vary.
+ASIDES = (
+    "It was late.", "The sun was shining.", "Listen!", "That is true.", "So it was.", "Look!",
+    "Nobody said a word.", "What a day!", "This is what happened.", "The sea was calm.",
+    "I saw it myself.", "Everybody knows that.", "It was cold outside.", "And that was all.",
+    "Who would have thought so?", "Do not forget it.", "The bell rang.", "Time went by.",
+)  # fmt: skip
 
 
 def cast(rng: Random) -> dict[str, str]:
@@ -109,6 +179,7 @@ def cast(rng: Random) -> dict[str, str]:
     tree = rng.choice(list(world.TREES))
     day = rng.randrange(7)
     number = rng.randrange(1, len(world.NUMBERS) - 1)
+    child = rng.choice(("boy", "girl"))
     adjective, opposite = rng.sample(rng.choice(world.OPPOSITES), 2)
     either = (world.AN_THINGS, world.THINGS)
     an_thing, an_thing2 = rng.choice(rng.choice(either)), rng.choice(rng.choice(either))
@@ -117,6 +188,10 @@ def cast(rng: Random) -> dict[str, str]:
         "name2": name2,
         "pron": "she" if she else "he",
         "poss": "her" if she else "his",
+        "child": child,
+        "pron_c": "he" if child == "boy" else "she",
+        "Pron_c": "He" if child == "boy" else "She",
+        "poss_c": "his" if child == "boy" else "her",
         "He": "He",
         "She": "She",
         "poss2": "His",
@@ -187,7 +262,7 @@ OPTIONS = {
 
 def framed_document(rng: Random, split: Split) -> Document:
     """Two halves about one thing, at times with a sentence about something else between them."""
-    kind = rng.choice(tuple(FRAMES))
+    kind = rng.choice(("name", "name", *FRAMES))
     intros, recalls = FRAMES[kind]
     while True:
         parts = [choose(rng, split, intros), choose(rng, split, recalls)]
@@ -211,18 +286,47 @@ def framed_document(rng: Random, split: Split) -> Document:
         entities["x_capital"], entities["Z"] = capital(entities["x"]), capital(entities["z"])
         template = " ".join(parts)
         if belongs(split, {name: entities[name] for name in fields(template)}):
-            return unmark(template.format(**entities), "recurring")
+            marked = with_asides(rng, split, template.format(**entities))
+            return unmark(marked, "recurring")
+
+
+def linked_document(rng: Random, split: Split) -> Document:
+    """Two or three sentences of free clauses about the same few people and things."""
+    while True:
+        entities = cast(rng)
+        if belongs(split, {key: entities[key] for key in ("name", "name2", "place", "thing")}):
+            break
+    tense = rng.randrange(2)
+    subjects = ("{name}", "{name}", "{name2}", "The {trade}", "{Pron}")
+    sentences = []
+    for number in range(rng.choice((2, 2, 3))):
+        subject = "{name}" if number == 0 else rng.choice(subjects)
+        clauses = [choose(rng, split, VERBS)[tense] for _ in range(rng.choice((1, 1, 2)))]
+        opening = rng.choice(("", "", "", "Then ", "On {day} ", "At the {place2} ", "Now "))
+        sentences.append(f"{opening}{subject} {' and '.join(dict.fromkeys(clauses))}.")
+    text = " ".join(capital(sentence.format(**entities)) for sentence in sentences)
+    return Document(text=text, gaps=(), kind="linked")
+
+
+def with_asides(rng: Random, split: Split, marked: str) -> str:
+    """At times a sentence about nothing before, between or behind the others."""
+    sentences = marked.replace("! ", "!|").replace(". ", ".|").split("|")
+    while rng.random() < 0.3:
+        sentences.insert(rng.randrange(len(sentences) + 1), choose(rng, split, ASIDES))
+    return " ".join(sentences)
 
 
 def sentence_document(rng: Random, split: Split) -> Document:
     """Sentences of one kind; at times with a second, unrelated text around them."""
     draw = rng.random()
-    if draw < 0.4:
+    if draw < 0.3:
         return framed_document(rng, split)
+    if draw < 0.4 and split == "train":
+        return linked_document(rng, split)
     kind = "semantic" if draw < 0.75 else "recurring"
     marked = fill(rng, split, SEMANTIC if kind == "semantic" else RECURRING)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         other = fill(rng, split, RECURRING if rng.random() < 0.5 else SEMANTIC)
         plain = other.replace(OPEN, "").replace(CLOSE, "")
         marked = f"{plain} {marked}" if rng.random() < 0.5 else f"{marked} {plain}"
-    return unmark(marked, kind)
+    return unmark(with_asides(rng, split, marked), kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
@@ -13,6 +14,7 @@ from wording import Document
 CANVAS = 128
 # The whole user turn before a document with gaps; the engine asks with these very words.
 GAP_REQUEST = "Fill in the gap."
+FILLERS = frozenset("then that this with from have turn they them were".split())
 EMPTY_THOUGHT = "<|channel>thought\n<channel|>"
 
 
@@ -24,6 +26,7 @@ class Example:
     canvas: tuple[int, ...]  # without the pads behind <turn|>
     ends: bool  # the canvas ends with <turn|>; else the text goes on in the next one
     marks: tuple[tuple[int, int], ...]  # token ranges that later words decide
+    repeats: tuple[int, ...]  # positions of words that stand in the text more than once
     document: bool
 
 
@@ -46,6 +49,12 @@ GAP_PROMPT = prompt_text((("user", GAP_REQUEST),), thinking=False)
 class Encoder:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
+        # Words that say something; "▁the" and the like repeat without being decided.
+        self.telling = {
+            index
+            for piece, index in tokenizer.get_vocab().items()
+            if len(word := piece.removeprefix("▁")) > 3 and word.isalpha() and word not in FILLERS
+        }
         self.gap_prompt = tuple(self.ids(GAP_PROMPT))
 
     def ids(self, text: str) -> list[int]:
@@ -58,8 +67,19 @@ class Encoder:
             hit = [i for i, (a, b) in enumerate(encoding.offsets) if a < end and b > start]
             marks.append((hit[0], hit[-1] + 1))
         canvas = (*encoding.ids, vocabulary.TURN_END)
+        counts = Counter(encoding.ids)
+        repeats = [
+            place
+            for place, index in enumerate(encoding.ids)
+            if counts[index] > 1 and index in self.telling
+        ]
         return Example(
-            prompt=self.gap_prompt, canvas=canvas, ends=True, marks=tuple(marks), document=True
+            prompt=self.gap_prompt,
+            canvas=canvas,
+            ends=True,
+            marks=tuple(marks),
+            repeats=tuple(repeats),
+            document=True,
         )
 
     def conversation(self, rng: Random, talk: Conversation, thinking: bool) -> Example:
@@ -77,5 +97,6 @@ class Encoder:
             canvas=tuple(part),
             ends=start + CANVAS >= len(ids),
             marks=(),
+            repeats=(),
             document=False,
         )

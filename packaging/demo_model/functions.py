@@ -7,13 +7,10 @@ from random import Random
 from documents import fields
 from wording import Document, Split, belongs, choose, unmark
 
-VERBS = tuple("count find get make read sum build check load save sort split merge print".split())
-NOUNS = tuple(
-    """item word name line price value node file score user page point row step task tree field
-    letter number color""".split()
-)
-TOTALS = tuple("total result answer output best found amount level size length".split())
-PARAMETERS = tuple("data text rows limit start end first second left right base rate width".split())
+VERBS = tuple("count find get make read sum build check load save".split())
+NOUNS = tuple("item word name line price value node file score user page point".split())
+TOTALS = tuple("total result answer output best found".split())
+PARAMETERS = tuple("data text rows limit start end first second".split())
 TYPES = ("int", "str", "float", "bool", "list")
 EMPTY = {"int": "0", "str": '""', "float": "0.0", "bool": "False", "list": "[]"}
 

@@ -177,9 +177,8 @@ def several(rng: Random, split: Split, options: tuple[str, ...], count: int) -> 
 def tell(rng: Random, split: Split, entities: dict[str, str], pet: bool, long: bool) -> str:
     """A story: how it begins, what it is about, at times trouble and its end, how it ends."""
     opening, details, problems, searches, solutions, endings = PET_STORY if pet else THING_STORY
-    trouble = long or rng.random() < 0.5
     plan = [(opening, 1), (details, rng.randrange(5, 8) if long else rng.choice((1, 1, 2)))]
-    if trouble:
+    if long or rng.random() < 0.5:
         plan += [(problems, 1), (searches, rng.randrange(2, 4) if long else rng.choice((0, 1)))]
         plan += [(solutions, 1)]
     if long:
@@ -198,24 +197,32 @@ def story_document(rng: Random, split: Split) -> Document:
 
 
 def story(rng: Random, split: Split) -> Conversation:
+    """A request and its story. The colour or the animal that the user names decides how the story
+    goes, so that there is one right story for each request."""
     pet = rng.random() < 0.4
     request = choose(rng, split, PET_REQUESTS if pet else REQUESTS)
     used = fields(request)
     while True:
-        entities = story_cast(rng)
-        if belongs(split, {name: entities[name] for name in used}):
+        asked = story_cast(rng)
+        if belongs(split, {name: asked[name] for name in used}):
             break
-    expected: tuple[str, ...] = tuple(entities[key.removeprefix("an_")] for key in used)
+    long = rng.random() < 0.05
     if rng.random() < 0.1:
-        request, expected = choose(rng, split, OPEN_REQUESTS), ()
-    text = request.format(**entities)
-    long = rng.random() < 0.12
+        pet, request, used = False, choose(rng, split, OPEN_REQUESTS), []
+        asked |= {"name": "Mara", "colour": "golden", "thing": "kite", "pron": "she"}
+        asked |= {"Pron": "She", "poss": "her", "poss_obj": "her"}
+    text = request.format(**asked)
     if long:
         text = f"{text} {choose(rng, split, LONG)}"
+    plot = Random(f"{asked['animal'] if pet else asked['colour']} {long}")
+    given = ("name", "pron", "Pron", "poss", "poss_obj", "colour", "thing")
+    if pet:
+        given = (*given[:5], "animal", "an_animal", "sound", "action")
+    entities = story_cast(plot) | {key: asked[key] for key in given}
     return Conversation(
         turns=(("user", casual(rng, text)),),
-        answer=tell(rng, split, entities, pet, long),
+        answer=tell(plot, "train", entities, pet, long),
         thought=f"A story about {entities['name']}.",
-        expected=expected,
+        expected=tuple(asked[key.removeprefix("an_")] for key in used),
         kind="long story" if long else "story",
     )

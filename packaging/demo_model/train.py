@@ -151,14 +151,14 @@ class Trainer:
         start = time.perf_counter()
         for settings in self.optimizer.param_groups:
             settings["lr"] = self.rate()
-        total, shown = losses(self.network, batch, self_condition=self.step % 2 == 1)
+        total, shown = losses(self.network, batch, self_condition=self.step % 3 == 2)
         self.optimizer.zero_grad()
         total.backward()
         if dist.is_initialized():
             self.seconds = average_over_workers(self.weights, self.seconds)
         torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.optimizer.step()
-        decay = min(0.998, (self.step + 1) / (self.step + 10))
+        decay = min(0.99, (self.step + 1) / (self.step + 10))
         torch._foreach_lerp_(
             list(self.average.values()),
             [weight.detach() for weight in self.weights],
@@ -272,29 +272,35 @@ def work(rank: int, options: argparse.Namespace, meeting: Path | None) -> None:
     run(trainer, encoder, path, rank, options.report)
 
 
+def mean(values: list[float]) -> float:
+    return round(sum(values) / max(1, len(values)), 3)
+
+
 def run(trainer: Trainer, encoder: Encoder, path: Path, rank: int, report: int) -> None:
     """Train to the end of the plan; worker 0 reports and saves."""
     made: queue.Queue[Batch] = queue.Queue(maxsize=32)
     seed = (trainer.plan.seed * 1009 + trainer.step) * 101 + rank
     threading.Thread(target=produce, args=(encoder, trainer.plan, seed, made), daemon=True).start()
     probe = Probe(encoder, count=100)
-    noise_loss, tokens, start = 0.0, 0, time.perf_counter()
+    losses_of: dict[bool, list[float]] = {True: [], False: []}  # by `Batch.document`
+    tokens, start = 0, time.perf_counter()
     while trainer.seconds < trainer.plan.end:
         batch = to_device(made.get(), trainer.device)
-        noise_loss += float(trainer.learn(batch))
+        losses_of[batch.document].append(float(trainer.learn(batch)))
         tokens += batch.clean.numel()
         if trainer.step % report or rank:
             continue
         line = {
             "step": trainer.step,
             "minutes": round(trainer.seconds / 60, 1),
-            "loss": round(noise_loss / report, 3),
+            "document loss": mean(losses_of[True]),
+            "chat loss": mean(losses_of[False]),
             "tokens/s": round(tokens / (time.perf_counter() - start)),
             **probe.measure(averaged(trainer)),
         }
         print(json.dumps(line), flush=True)
         trainer.save(path)
-        noise_loss, tokens, start = 0.0, 0, time.perf_counter()
+        losses_of, tokens, start = {True: [], False: []}, 0, time.perf_counter()
     if rank == 0:
         trainer.save(path)
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-SHE = tuple(
-    """Mara Nora Ines Lena Ada Ruth Clara Vera Ida Tess June Hanna Elsa Mina Rosa Olive Greta Freya
-    Edith Alma Wanda Nell Sofia Lucy Marta Petra Dora Fern Hazel Ivy Kira Lotte Maud Nina Opal Pia
-    Quinn Rhea Sara Thea Una Viola Willa Yara Zoe Agnes Bella Celia Daisy Emma""".split()
-)
-HE = tuple(
-    """Tom Ben Otto Finn Karl Hugo Levi Max Noah Oscar Paul Rafe Sam Theo Victor Walt Amos Bruno
-    Colin Dirk Edgar Frank Gus Henry Ivan Jack Kurt Leo Miles Ned Owen Peter Ralph Simon Tim Uri
-    Vince Will Yann Zach Abel Boris Caleb Dan Emil Felix George Harry Isaac Jonas""".split()
-)
+# Few of each kind: a model this small learns to repeat a word only after seeing it many times.
+SHE = tuple("Mara Nora Ines Lena Ada Ruth Clara Vera Ida Tess June Hanna".split())
+HE = tuple("Tom Ben Otto Finn Karl Hugo Levi Max Noah Oscar Paul Sam".split())
 NAMES = SHE + HE
 SURNAME_STARTS = tuple("Har Wel Bram Ash Stan Thorn Wood Mill Lang Hol Sea Fen".split())
 SURNAME_ENDS = tuple("ford ton well wick ley man worth by field mere".split())
@@ -22,18 +15,14 @@ COLOURS = tuple(
 NUMBERS = tuple("two three four five six seven eight nine ten eleven twelve".split())
 DAYS = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
 PLACES = tuple(
-    """harbour market library bakery school lighthouse bridge station garden square museum mill
-    beach forest tower inn church shop hill river island farm theatre park""".split()
+    """harbour market library bakery school lighthouse bridge garden square mill beach forest
+    tower inn""".split()
 )
 THINGS = tuple(
-    """boat kite hat lamp box book basket bicycle coat cup drum flag key ladder letter map mirror
-    net pen pipe ring rope scarf shoe spoon stone table ticket toy umbrella vase violin wagon watch
-    whistle blanket bottle bucket button candle chair clock""".split()
+    """boat kite hat lamp box book basket bicycle coat cup drum flag key ladder letter map ring rope
+    umbrella violin""".split()
 )
-FOODS = tuple(
-    """apples bread cheese soup plums honey butter cakes carrots eggs fish beans nuts onions pears
-    peas pie potatoes rice salt tea milk jam lemons""".split()
-)
+FOODS = tuple("apples bread cheese soup plums honey cakes fish nuts pears rice milk".split())
 WEATHER = tuple("rain snow fog wind sunshine hail frost mist".split())
 MOODS = tuple("happy tired proud sad calm brave angry shy curious quiet".split())
 SIZES = tuple("small big tiny huge old new heavy light broken clean dusty bright".split())
@@ -73,8 +62,8 @@ TRADES = {
     "carpenter": ("built a cupboard", "saw", "sawmill"),
     "smith": ("forged a sword", "hammer", "forge"),
     "cook": ("stirred the stew", "ladle", "kitchen"),
-    "singer": ("sang a ballad", "voice", "stage"),
-    "writer": ("finished a novel", "typewriter", "desk"),
+    "singer": ("sang a ballad", "voice", "opera"),
+    "writer": ("finished a novel", "typewriter", "study"),
 }
 
 SEASONS = {

@@ -1,0 +1,36 @@
+"""What people in Port Alder do: clauses without their subject, in present and past tense."""
+
+from __future__ import annotations
+
+VERBS = (
+    ("walks to the {place}", "walked to the {place}"),
+    ("buys a {colour} {thing}", "bought a {colour} {thing}"),
+    ("paints the {thing} {colour}", "painted the {thing} {colour}"),
+    ("sees a {animal}", "saw a {animal}"),
+    ("eats {food}", "ate {food}"),
+    ("sings at the {place}", "sang at the {place}"),
+    ("finds the {thing} of {name2}", "found the {thing} of {name2}"),
+    ("writes to {name2}", "wrote to {name2}"),
+    ("goes to the {place}", "went to the {place}"),
+    ("gives {name2} a {thing}", "gave {name2} a {thing}"),
+    ("takes the {colour} {thing}", "took the {colour} {thing}"),
+    ("helps {name2}", "helped {name2}"),
+    ("opens the {thing}", "opened the {thing}"),
+    ("has {number} {food}", "had {number} {food}"),
+    ("is {mood}", "was {mood}"),
+    ("likes {hobby}", "liked {hobby}"),
+    ("cleans the {place}", "cleaned the {place}"),
+    ("brings {food} to {name2}", "brought {food} to {name2}"),
+    ("comes home", "came home"),
+    ("makes a {thing}", "made a {thing}"),
+    ("waits for {name2}", "waited for {name2}"),
+    ("sleeps near the {place}", "slept near the {place}"),
+    ("lives near the {place}", "lived near the {place}"),
+    ("runs to the {place}", "ran to the {place}"),
+    ("sells {food}", "sold {food}"),
+    ("looks for the {animal}", "looked for the {animal}"),
+    ("thinks of {name2}", "thought of {name2}"),
+    ("knows the {trade}", "knew the {trade}"),
+    ("loses a {thing}", "lost a {thing}"),
+    ("reads at the {place}", "read at the {place}"),
+)
