@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,22 @@ def test_a_half_built_environment_is_made_anew(
     (ready / ".venv" / "unfinished").touch()
     (ready / ".venv" / "half-written").touch()
     monkeypatch.setattr(environment, "_pip", lambda root, arguments: None)
+    monkeypatch.setattr(environment, "_check_torch", lambda root: None)  # it is left out
     environment.build(ready, "app", environment.PLAIN)
     environment.write_stamp(ready, "app")
     assert not (ready / ".venv" / "half-written").exists()
     assert environment._works(ready)
     assert environment.is_current(ready, "app")
+
+
+def test_a_torch_that_does_not_start_is_told(environment: Any, tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
+    environment.run(
+        [sys.executable, "-m", "venv", "--without-pip", tmp_path / ".venv"], tmp_path / "log"
+    )
+    with pytest.raises(environment.SetupError, match="PyTorch does not start here"):
+        environment._check_torch(tmp_path)
+    assert "No module named 'torch'" in environment.log(tmp_path).read_text()
 
 
 @pytest.mark.parametrize(
