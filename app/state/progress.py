@@ -55,7 +55,7 @@ def progress_text(progress: Progress) -> str:
             return f"Reading your message · {progress.read:,} of {progress.to_read:,} tokens"
         return "Reading your message"
     line = f"Canvas {progress.canvas} · step {progress.step} of at most {progress.max_steps}"
-    if progress.tokens_per_second >= 1:
+    if progress.tokens_per_second >= 2:
         line += f" · {progress.tokens_per_second:,.0f} tokens/s"
     return line
 
