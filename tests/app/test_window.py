@@ -238,7 +238,6 @@ def test_typing_is_on_disk_without_closing(qtbot, start, paths):
     qtbot.keyClicks(field(running), "unsent words")
     qtbot.waitUntil(
         lambda: paths.unsent.exists() and read_json(paths.unsent)["typed"] == "unsent words",
-        timeout=1000,
     )
 
 
@@ -258,7 +257,6 @@ def test_what_has_settled_is_on_disk_while_the_answer_goes_on(qtbot, start, path
             and [row["text"] for row in read_json(paths.conversation)]
             == ["two canvases", "First. "]
         ),
-        timeout=1000,
     )
     assert read_json(paths.conversation)[1]["open"]
 
