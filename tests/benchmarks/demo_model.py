@@ -38,7 +38,7 @@ from wording import Document
 SEED = 20_260_921
 FREE = -1
 BATCH = 32
-GAP_CANVAS = 64  # positions; no document is longer
+GAP_STEPS = 16  # denoising steps at most for a gap
 # Words that no formal text has.
 CASUAL = frozenset(
     ["hey", "hi", "wanna", "gonna", "gimme", "asap", "ok", "yeah", "thanks", "bye", "sorry"]
@@ -72,14 +72,22 @@ def gap_pins(
 def gaps(model: Model, encoder: Encoder, items: list[Any], suffix: bool) -> dict[str, Any]:
     """Share of gaps filled with exactly the right words, by kind, and steps a canvas."""
     prompt = torch.tensor(encoder.ids(GAP_PROMPT))
-    length = GAP_CANVAS
     right: dict[str, list[bool]] = defaultdict(list)
     passes = []
     for start in range(0, len(items), BATCH):
         part = items[start : start + BATCH]
+        # The canvas is as long as the longest document, its end of turn and a few pads.
+        length = 4 + max(len(encoder.ids(document.text)) for document, _ in part)
         made = [gap_pins(encoder, document, gap, length, suffix) for document, gap in part]
         pins = torch.tensor([pins for pins, _, _ in made])
-        *_, last = steps(model, prompt, max_new_tokens=length, seed=start, pins=pins)
+        *_, last = steps(
+            model,
+            prompt,
+            max_new_tokens=length,
+            seed=start,
+            sampling={"max_denoising_steps": GAP_STEPS},
+            pins=pins,
+        )
         passes.append(last.step)
         for (document, _), (_, place, ids), row in zip(
             part, made, last.argmax.tolist(), strict=True
@@ -88,6 +96,7 @@ def gaps(model: Model, encoder: Encoder, items: list[Any], suffix: bool) -> dict
     everything = [value for values in right.values() for value in values]
     return {
         "items": len(items),
+        "steps_at_most": GAP_STEPS,
         "right": percent(everything),
         **{kind: percent(values) for kind, values in sorted(right.items())},
         "steps_of_slowest_in_batch": round(sum(passes) / len(passes), 1),
@@ -208,6 +217,7 @@ def measure(part: str, options: argparse.Namespace) -> dict[str, Any]:
             "rewriting": rewrites(model, encoder, changes),
         }
     items = list(islice(heldout.gap_items(Random(SEED), seen), options.gaps))
+    items.sort(key=lambda item: len(item[0].text))  # of one length together
     with_suffix = gaps(model, encoder, items, suffix=True)
     without = gaps(model, encoder, items, suffix=False)
     return {

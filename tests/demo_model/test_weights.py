@@ -15,8 +15,9 @@ from engine.model.network import Model
 
 QUESTIONS = (
     ("Who are you?", "demo"),
-    ("Where does the ferry go?", "Gull Rock"),
-    ("Who is the mayor?", "Thornby"),
+    ("Hi", "Hello"),
+    ("My name is Mara.", "Mara"),
+    ("When does the ferry leave?", "eight"),
     ("What is the capital of France?", "not know"),
 )
 
@@ -43,7 +44,7 @@ def test_answers_come_from_the_weights(encoder: Encoder, tmp_path: Path) -> None
     from safetensors.torch import load_file, save_file
 
     source = model_folder(DEMO)
-    assert right(answers(load_model(DEMO), encoder)) >= 3
+    assert right(answers(load_model(DEMO), encoder)) >= 4
 
     for name in ("config.json", "generation_config.json", "tokenizer.json"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
