@@ -11,7 +11,7 @@ from app.ui.widgets import plain_label
 SUGGESTIONS = (
     "Hello! Who are you?",
     "Tell me a story about Mara and a silver lamp.",
-    "Make this more formal: Hey Tom, can you send me the map?",
+    "What is Redraft?",
 )
 
 

@@ -212,7 +212,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=3.0, help="training time in all")
     parser.add_argument("--fall", type=float, default=0.3, help="hours of falling learning rate")
-    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=2560, help="canvas positions a step")
     parser.add_argument("--rows", type=int, default=64, help="canvases a step at most")
