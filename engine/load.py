@@ -32,7 +32,7 @@ def model_folder(path: str | Path) -> Path:
         raise EngineFault(
             ErrorKind.MODEL_MISSING,
             f"There is no model folder {folder}.",
-            "Choose another folder.",
+            "Check its name, or start Redraft with the demo model.",
         )
     return folder
 
