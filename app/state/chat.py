@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import assert_never
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -17,11 +18,22 @@ from engine.messages import (
     Committed,
     Draft,
     EngineError,
+    Event,
     Failed,
     Finished,
     FinishReason,
+    JobDone,
+    JobFailed,
+    JobProgress,
+    LoadFailed,
+    Loading,
     Prefill,
+    Proposal,
+    Ready,
+    Recording,
     Role,
+    ToolCall,
+    Unloaded,
     Usage,
 )
 
@@ -105,8 +117,8 @@ class ChatSession(QObject):
         self.cleared.emit()
 
     @Slot(object)
-    def _on_event(self, event: object) -> None:
-        if self._request_id is None or getattr(event, "request_id", None) != self._request_id:
+    def _on_event(self, event: Event) -> None:
+        if event.request_id != self._request_id:
             return
         match event:
             case Prefill():
@@ -120,8 +132,14 @@ class ChatSession(QObject):
                 self._end(reason=event.reason, usage=event.usage)
             case Failed():
                 self._end(error=event.error)
-            case _:
+            case Recording() | ToolCall() | Proposal():
+                pass  # nothing shows them yet
+            case Loading() | Ready() | LoadFailed() | Unloaded():
+                pass  # the engine's own
+            case JobProgress() | JobDone() | JobFailed():
                 pass
+            case _:
+                assert_never(event)
 
     def _submit(self) -> None:
         self._meter = Meter(time.monotonic)

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import assert_never
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.bridge import EngineBridge
-from engine.messages import EngineError, LoadFailed, Loading, LoadRequest, Ready
+from engine.messages import (
+    Committed,
+    Draft,
+    EngineError,
+    Event,
+    Failed,
+    Finished,
+    JobDone,
+    JobFailed,
+    JobProgress,
+    LoadFailed,
+    Loading,
+    LoadRequest,
+    Prefill,
+    Proposal,
+    Ready,
+    Recording,
+    ToolCall,
+    Unloaded,
+)
 
 
 class Phase(Enum):
@@ -65,20 +85,28 @@ class EngineStatus(QObject):
         self._set(EngineState(phase=Phase.LOADING))
 
     @Slot(object)
-    def _on_event(self, event: object) -> None:
+    def _on_event(self, event: Event) -> None:
+        if event.request_id != self._request_id:
+            return
         match event:
-            case Loading() if event.request_id == self._request_id:
+            case Loading():
                 self._set(
                     EngineState(
                         phase=Phase.LOADING, what=event.what, done=event.done, total=event.total
                     )
                 )
-            case Ready() if event.request_id == self._request_id:
+            case Ready():
                 self._set(EngineState(phase=Phase.READY, ready=event))
-            case LoadFailed() if event.request_id == self._request_id:
+            case LoadFailed():
                 self._set(EngineState(phase=Phase.FAILED, error=event.error))
-            case _:
+            case Unloaded() | JobProgress() | JobDone() | JobFailed():
                 pass
+            case Prefill() | Draft() | Committed() | ToolCall() | Proposal() | Recording():
+                pass
+            case Finished() | Failed():
+                pass
+            case _:
+                assert_never(event)
 
     def _set(self, state: EngineState) -> None:
         self._state = state
