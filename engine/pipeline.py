@@ -49,8 +49,9 @@ from engine.text.tokenizer import Tokenizer
 from engine.text.tools import CallSyntaxError, calls
 
 DEFAULT_CONTEXT = {"cpu": 8192, "cuda": 16384}
-# Below this hidden size a second CPU thread gains nothing (1.27 s a canvas with one, 1.32 s with two
-# on the demo model), and on a busy PC the threads wait for each other: eight times slower.
+# Below this hidden size one CPU thread must do. On a quiet PC a second one saves a quarter (0.95 s
+# a canvas instead of 1.27 s on the demo model), but on a busy one the threads wait for each other
+# at every small product: steps then take up to eight times as long.
 NARROW = 512
 MAX_CANVASES = 32  # of one answer; the user can ask to continue
 
