@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.config import SamplingConfig
-from engine.kernels.vocabulary import vocabulary_statistics
+from engine.kernels.vocabulary import VocabularyStatistics, vocabulary_statistics
 from engine.messages import EngineFault, ErrorKind
 from engine.model.cache import KVCache
 from engine.model.network import Model
@@ -66,15 +66,7 @@ def denoise(
     for step in range(1, sampling.max_denoising_steps + 1):
         remaining = sampling.max_denoising_steps - step + 1
         hidden = model.decode(ids, cache, soft).flatten(0, 1)
-        noise.begin_step(hidden.shape[0])
-        seen = vocabulary_statistics(
-            hidden,
-            model.weights.embedding,
-            softcap=model.config.final_logit_softcapping,
-            temperature=temperature(sampling, remaining, model.device),
-            draw=noise.sample,
-            whole=noise.draws_whole_blocks,
-        )
+        seen = _statistics(model, hidden, temperature(sampling, remaining, model.device), noise)
         fresh = torch.where(free, seen.argmax.view_as(pins), pins)
         new_entropy = seen.entropy.view_as(free).masked_fill(~free, 0.0)
         accepted = accept(new_entropy, free, sampling.entropy_bound)
@@ -89,10 +81,7 @@ def denoise(
         entropy = torch.where(going, new_entropy, entropy)
         soft = new_soft if soft is None else torch.where(going[..., None], new_soft, soft)
 
-        # Without a history of this length nothing is stable yet: the first step never stops.
-        stable = torch.full_like(stop, len(history) == sampling.stability_threshold)
-        for earlier in history:
-            stable &= (earlier == argmax).all(dim=-1)
+        stable = _stable(argmax, history)
         history.append(argmax)
         stop = stop | (stable & confident(entropy, free, sampling.confidence_threshold))
         is_last = step == sampling.max_denoising_steps or bool(stop.all())
@@ -119,6 +108,32 @@ def _full_pins(pins: Tensor | None, batch: int, length: int, device: torch.devic
         return torch.full((batch, length), FREE, device=device)
     pins = pins.to(device=device, dtype=torch.int64)
     return pins.expand(batch, -1) if pins.ndim == 1 else pins
+
+
+def _statistics(
+    model: Model, hidden: Tensor, temperature: Tensor, noise: Noise
+) -> VocabularyStatistics:
+    """What one step sees of the vocabulary, for hidden [B C, D]."""
+    noise.begin_step(hidden.shape[0])
+    return vocabulary_statistics(
+        hidden,
+        model.weights.embedding,
+        softcap=model.config.final_logit_softcapping,
+        temperature=temperature,
+        draw=noise.sample,
+        whole=noise.draws_whole_blocks,
+    )
+
+
+def _stable(argmax: Tensor, history: deque[Tensor]) -> Tensor:
+    """Which canvases equal each of the last `history.maxlen` steps, bool [B].
+
+    None does before there were that many: the first step never stops.
+    """
+    stable = torch.full_like(argmax[:, 0], len(history) == history.maxlen, dtype=torch.bool)
+    for earlier in history:
+        stable &= (earlier == argmax).all(dim=-1)
+    return stable
 
 
 def _pin_soft(soft: Tensor, free: Tensor, pins: Tensor, model: Model) -> Tensor:
