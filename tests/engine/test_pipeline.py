@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from transformers import DiffusionGemmaForBlockDiffusion
 
+from engine.generate import generate
 from engine.messages import (
     Channel,
     ChatRequest,
@@ -277,6 +279,49 @@ def check_limit(events: list[Event], reason: FinishReason) -> None:
     assert of(events, Finished)[0].reason is reason
 
 
+def test_an_answer_goes_on_behind_what_was_written(pipeline: Pipeline) -> None:
+    """As if the model had written the earlier text itself: the loop below agrees."""
+    loaded = pipeline.loaded
+    for thought, text in (("", "Once upon"), ("A plan.", "Once"), ("A plan.", "")):
+        request = says("Tell me", thought_so_far=thought, answer_so_far=text)
+        prompt = chat_ids(loaded.tokenizer, loaded.template, request.turns, thinking=bool(thought))
+        markup = loaded.tokenizer.special
+        if thought:
+            inside = loaded.tokenizer.encode(f"thought\n{thought}")
+            prompt += [markup.channel_start, *inside, markup.channel_end]
+        prompt += loaded.tokenizer.encode(text)
+        events = run(pipeline, request)
+        expected = generate(
+            loaded.model, torch.tensor(prompt), max_new_tokens=32, seed=5, sampling=QUICK
+        )
+        found = labels(loaded.tokenizer, expected.token_ids, ChannelState.begin(thinking=False))
+        committed = "".join(e.text for e in of(events, Committed) if e.channel is Channel.ANSWER)
+        assert committed == found.text(Channel.ANSWER)
+        assert of(events, Finished)[0].usage.prompt_tokens == len(prompt)
+
+
+@pytest.mark.parametrize("budget", [1, 16, 17, 40])
+def test_a_thought_ends_where_its_budget_does(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, budget: int
+) -> None:
+    """Here a thought of random words is open from the first token and never ends by itself."""
+    inside = ChannelState(channel=Channel.THOUGHT)
+    monkeypatch.setattr(ChannelState, "begin", staticmethod(lambda *, thinking: inside))
+    endless = Sampling(max_denoising_steps=2, stop_ids=())
+    request = says("Hi", sampling=endless, max_new_tokens=5 * CASE.canvas, thought_budget=budget)
+    events = run(pipeline, request)
+    last_thought = -(-budget // CASE.canvas) - 1  # the canvas in which the budget is used up
+    for event in of(events, Committed):
+        expected = Channel.THOUGHT if event.canvas <= last_thought else Channel.ANSWER
+        assert event.channel is expected
+    assert [draft.canvas for draft in of(events, Draft)] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    finished = of(events, Finished)[0]
+    assert finished.reason is FinishReason.LENGTH
+    assert finished.usage.new_tokens == 5 * CASE.canvas
+    unlimited = run(pipeline, replace(request, thought_budget=None))
+    assert of(unlimited, Finished)[0].reason is FinishReason.THOUGHT_EXHAUSTED
+
+
 def test_prompts_that_cannot_be_answered(pipeline: Pipeline) -> None:
     for text in ("", "   \n"):
         with pytest.raises(EngineFault) as fault:
@@ -330,14 +375,14 @@ def test_infill_leaves_everything_outside_of_the_gaps(wide: Pipeline) -> None:
     assert len({proposal.texts for proposal in proposals}) > 1
     drafts = of(events, Draft)
     assert {draft.candidate for draft in drafts} == {0, 1, 2}
-    encode = wide.tokenizer.encode
+    encode = wide.loaded.tokenizer.encode
     outside = [*encode("The "[:-1]), *encode(" quick"), *encode(" fox\n")]
     for draft in drafts:
         pinned = [place for place, state in enumerate(draft.states) if state == TokenState.PINNED]
         free = len(draft.states) - len(pinned)
         assert free == 5
         shown = "".join(draft.pieces[place] for place in pinned)
-        assert shown.startswith(wide.tokenizer.decode(outside))
+        assert shown.startswith(wide.loaded.tokenizer.decode(outside))
 
 
 def test_infill_that_cannot_work_says_why(pipeline: Pipeline) -> None:
