@@ -165,6 +165,9 @@ class ChatRequest:
     turns: tuple[Turn, ...]
     sampling: Sampling = field(default_factory=Sampling)
     thinking: bool = False
+    thought_budget: int | None = None  # tokens; then the thought is ended, at the end of a canvas
+    thought_so_far: str = ""  # with `answer_so_far`: what the model wrote before, to go on behind
+    answer_so_far: str = ""
     tools: tuple[Tool, ...] = ()
     seed: int | None = None  # None: the engine draws one and reports it in Usage
     max_new_tokens: int | None = None  # None: as much as the context holds

@@ -1,0 +1,99 @@
+"""One request on its way: the loaded model it uses, what it has done so far, reading its prompt."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from engine.messages import EngineFault, ErrorKind, FinishReason, Prefill, Usage
+from engine.model.cache import SLACK, KVCache
+from engine.model.network import Model
+from engine.text.template import ChatTemplate
+from engine.text.tokenizer import Tokenizer
+
+MAX_CANVASES = 32  # of one answer; the user can ask to continue
+
+IsCancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A model with its text side and the cache of the last conversation."""
+
+    model: Model
+    tokenizer: Tokenizer
+    template: ChatTemplate
+    cache: KVCache
+    context: int  # tokens
+    noise: str  # as in `engine.generate.steps`
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What one request has done so far; becomes its `Usage`."""
+
+    seed: int
+    prompt_tokens: int
+    reused_tokens: int = 0
+    new_tokens: int = 0
+    canvases: int = 0
+    denoising_steps: int = 0
+    prefill_seconds: float = 0.0
+    began: float = field(default_factory=time.perf_counter)
+
+    def usage(self) -> Usage:
+        total = time.perf_counter() - self.began
+        return Usage(
+            seed=self.seed,
+            prompt_tokens=self.prompt_tokens,
+            reused_tokens=self.reused_tokens,
+            new_tokens=self.new_tokens,
+            canvases=self.canvases,
+            denoising_steps=self.denoising_steps,
+            prefill_seconds=self.prefill_seconds,
+            denoise_seconds=total - self.prefill_seconds,
+            total_seconds=total,
+        )
+
+
+def drawn(seed: int | None) -> int:
+    """The seed that was asked for, or a new one."""
+    return secrets.randbits(32) if seed is None else seed
+
+
+def room(loaded: Loaded, prompt: int, wanted: int | None) -> tuple[int, FinishReason]:
+    """How many canvases may follow `prompt` tokens, and why not more. Raises EngineFault for none.
+
+    `wanted` is in tokens; None asks for as much as there is room for.
+    """
+    length = loaded.model.config.canvas_length
+    canvases = (loaded.context - prompt) // length
+    if canvases < 1:
+        raise EngineFault(
+            ErrorKind.PROMPT_TOO_LONG,
+            f"This conversation takes {prompt:,} tokens; with room for an answer "
+            f"{loaded.context - length:,} fit.",
+            "Shorten the message, or start a new chat.",
+        )
+    asked = MAX_CANVASES if wanted is None else -(-wanted // length)
+    limit = FinishReason.CANVAS_EXHAUSTED if wanted is None else FinishReason.LENGTH
+    return (asked, limit) if asked <= canvases else (canvases, FinishReason.CONTEXT_FULL)
+
+
+def prefill(
+    loaded: Loaded, request_id: int, prompt: Sequence[int], run: Run, cancelled: IsCancelled
+) -> Iterator[Prefill]:
+    """Encodes what the cache does not hold yet, in chunks that can be cancelled."""
+    began = time.perf_counter()
+    cache = loaded.cache
+    run.reused_tokens = cache.keep_prefix(list(prompt))
+    yield Prefill(request_id=request_id, done=cache.length, total=len(prompt))
+    while cache.length < len(prompt) and not cancelled():
+        at = cache.length
+        loaded.model.prefill(torch.tensor(prompt[at : at + SLACK]), cache)
+        yield Prefill(request_id=request_id, done=cache.length, total=len(prompt))
+    run.prefill_seconds = time.perf_counter() - began
