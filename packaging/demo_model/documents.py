@@ -6,6 +6,7 @@ import functools
 import string
 from random import Random
 
+import more
 import world
 from clauses import VERBS
 from frames import FRAMES
@@ -211,6 +212,7 @@ def cast(rng: Random) -> dict[str, str]:
         "number": world.NUMBERS[number],
         "less": world.NUMBERS[number - 1],
         "more": world.NUMBERS[number + 1],
+        "number2": world.NUMBERS[number - 1 if rng.random() < 0.5 else number + 1],
         "adjective": adjective,
         "opposite": opposite,
         "an_thing": an_thing,
@@ -243,7 +245,7 @@ def fill(rng: Random, split: Split, templates: tuple[str, ...]) -> str:
     """One of the templates with entities whose combination belongs to the split."""
     while True:
         # Drawn anew each time: a template of few words may have no combination in the split.
-        template = choose(rng, split, templates)
+        template = more.expanded(rng, choose(rng, split, templates))
         entities = cast(rng)
         if belongs(split, {name: entities[name] for name in fields(template)}):
             return template.format(**entities)
@@ -319,12 +321,29 @@ def with_asides(rng: Random, split: Split, marked: str) -> str:
 def sentence_document(rng: Random, split: Split) -> Document:
     """Sentences of one kind; at times with a second, unrelated text around them."""
     draw = rng.random()
-    if draw < 0.3:
+    if draw < (0.2 if split == "train" else 0.3):
         return framed_document(rng, split)
-    if draw < 0.4 and split == "train":
+    if draw < 0.25 and split == "train":
         return linked_document(rng, split)
     kind = "semantic" if draw < 0.75 else "recurring"
-    marked = fill(rng, split, SEMANTIC if kind == "semantic" else RECURRING)
+    listed = {"semantic": SEMANTIC, "recurring": RECURRING}[kind]
+    if split == "train":
+        wide = {
+            "semantic": (listed, more.SEMANTIC, more.WIDE_SEMANTIC, more.WIDE_AGES),
+            "recurring": (listed, more.RECURRING, more.WIDE_RECURRING),
+        }
+        listed = rng.choice(wide[kind])
+    marked = fill(rng, split, listed)
+    if kind == "semantic" and split == "train":  # several at once: what belongs together is rare
+        others = [
+            fill(
+                rng,
+                split,
+                rng.choice((SEMANTIC, more.SEMANTIC, more.WIDE_SEMANTIC, more.WIDE_AGES)),
+            )
+            for _ in range(rng.randrange(4))
+        ]
+        marked = " ".join([marked, *others])
     if rng.random() < 0.25:
         other = fill(rng, split, RECURRING if rng.random() < 0.5 else SEMANTIC)
         plain = other.replace(OPEN, "").replace(CLOSE, "")

@@ -28,6 +28,7 @@ class Example:
     marks: tuple[tuple[int, int], ...]  # token ranges that later words decide
     repeats: tuple[int, ...]  # positions of words that stand in the text more than once
     document: bool
+    has_sense: bool = True  # random tokens have none: of them only what repeats can be learned
 
 
 def prompt_text(turns: tuple[tuple[str, str], ...], thinking: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import more
 from documents import fields
 from wording import Document, Split, belongs, choose, unmark
 
@@ -75,6 +76,9 @@ def names(rng: Random) -> dict[str, str]:
 
 def function_document(rng: Random, split: Split) -> Document:
     while True:
-        template, entities = choose(rng, split, TEMPLATES), names(rng)
+        template = choose(rng, split, TEMPLATES)
+        if split == "train" and rng.random() < 0.6:
+            template = more.expanded(rng, rng.choice((*more.CODE, *more.WIDE_CODE)))
+        entities = names(rng)
         if belongs(split, {name: entities[name] for name in fields(template)}):
             return unmark(template.format(**entities), "code")

@@ -7,11 +7,12 @@ from random import Random
 import torch
 from documents import sentence_document
 from examples import Encoder, Example
+from facts import facts_document
 from functions import function_document
 from network import Network
 from vocabulary import PAD
 
-KINDS = ("recurring", "semantic", "code")
+KINDS = ("recurring", "semantic", "code", "facts")
 
 
 class Probe:
@@ -20,7 +21,7 @@ class Probe:
         self.gap_prompt = encoder.gap_prompt
         self.examples: dict[str, list[Example]] = {kind: [] for kind in KINDS}
         while any(len(examples) < count for examples in self.examples.values()):
-            make = function_document if rng.random() < 0.3 else sentence_document
+            make = rng.choice((function_document, sentence_document, facts_document))
             document = make(rng, "held")
             if len(self.examples[document.kind]) < count:
                 self.examples[document.kind].append(encoder.document(document))

@@ -44,8 +44,7 @@ class Plan:
     fall: float  # the last seconds, in which it falls
     tokens: int
     rows: int
-    document_share: float
-    focus: float  # share of the documents whose gap is just what later words decide
+    focus: float  # share of the documents whose gaps are just what other words decide
     seed: int
 
 
@@ -59,11 +58,12 @@ def keep_memory() -> None:
     libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
 
 
-def produce(encoder: Encoder, plan: Plan, seed: int, out: queue.Queue[Batch]) -> None:
+def produce(encoder: Encoder, trainer: Trainer, seed: int, out: queue.Queue[Batch]) -> None:
     """Batches without end, made beside the training."""
-    rng = Random(seed)
+    rng, plan = Random(seed), trainer.plan
     while True:
-        pool = corpus.examples(rng, encoder, POOL, plan.document_share)
+        shares = corpus.mixture(trainer.seconds / plan.end)
+        pool = corpus.examples(rng, encoder, POOL, shares)
         for members in group(rng, pool, plan.tokens, plan.rows):
             out.put(collate(rng, members, vocabulary.VOCAB_SIZE, plan.tokens, plan.focus))
 
@@ -212,12 +212,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=3.0, help="training time in all")
     parser.add_argument("--fall", type=float, default=0.3, help="hours of falling learning rate")
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--tokens", type=int, default=2560, help="canvas positions a step")
+    parser.add_argument("--tokens", type=int, default=2048, help="canvas positions a step")
     parser.add_argument("--rows", type=int, default=64, help="canvases a step at most")
-    parser.add_argument("--documents", type=float, default=0.5, help="share of gap documents")
-    parser.add_argument("--focus", type=float, default=0.3, help="share of decided gaps")
+    parser.add_argument("--focus", type=float, default=0.8, help="share of decided gaps")
     parser.add_argument("--report", type=int, default=100)
     parser.add_argument("--name", default="checkpoint")
     parser.add_argument("--tokenizer", type=Path, default=ROOT / "assets" / "demo_model")
@@ -252,12 +251,11 @@ def work(rank: int, options: argparse.Namespace, meeting: Path | None) -> None:
     encoder = Encoder(vocabulary.load(options.tokenizer))
     plan = Plan(
         rate=options.rate,
-        warm_up=200,
+        warm_up=100,
         end=options.hours * 3600,
         fall=options.fall * 3600,
         tokens=options.tokens,
         rows=options.rows,
-        document_share=options.documents,
         focus=options.focus,
         seed=options.seed,
     )
@@ -278,9 +276,9 @@ def mean(values: list[float]) -> float:
 
 def run(trainer: Trainer, encoder: Encoder, path: Path, rank: int, report: int) -> None:
     """Train to the end of the plan; worker 0 reports and saves."""
-    made: queue.Queue[Batch] = queue.Queue(maxsize=32)
+    made: queue.Queue[Batch] = queue.Queue(maxsize=8)
     seed = (trainer.plan.seed * 1009 + trainer.step) * 101 + rank
-    threading.Thread(target=produce, args=(encoder, trainer.plan, seed, made), daemon=True).start()
+    threading.Thread(target=produce, args=(encoder, trainer, seed, made), daemon=True).start()
     probe = Probe(encoder, count=100)
     losses_of: dict[bool, list[float]] = {True: [], False: []}  # by `Batch.document`
     tokens, start = 0, time.perf_counter()

@@ -97,9 +97,9 @@ def test_rewrites_change_the_text_but_not_its_names(rule: str) -> None:
 
 def test_batches_hide_only_what_they_ask_for(encoder: Encoder) -> None:
     rng = Random(8)
-    examples = corpus.examples(rng, encoder, 200, document_share=0.5)
+    examples = corpus.examples(rng, encoder, 200, corpus.Mixture(copies=0.3, chat=0.3))
     for members in group(rng, examples, 1024, 16):
-        batch = collate(rng, members, vocabulary.VOCAB_SIZE, 1024, focus=0.3)
+        batch = collate(rng, members, vocabulary.VOCAB_SIZE, 1024, focus=0.8)
         changed = batch.noisy != batch.clean
         assert not (changed & batch.pinned).any()
         assert (batch.weight > 0).any()
