@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from PySide6 import __version__ as pyside_version
@@ -18,13 +18,16 @@ from app.bridge import EngineBridge
 from app.errors import ErrorDialog, catch_everything, log_to_file
 from app.paths import Paths, user_paths
 from app.preload import preload_torch
-from app.state.autosave import Autosave, Writer
+from app.settings import Scheme, SettingsStore, language_of
+from app.state.autosave import Writer
 from app.state.chat import ChatSession
-from app.state.conversation import to_json
+from app.state.chats import Chats
 from app.state.engine_status import EngineStatus
-from app.state.restore import restore
+from app.state.history.library import Library
+from app.state.markdown.worker import Preparer
 from app.ui.main_window import MainWindow
-from app.ui.theme import Scheme, Theme
+from app.ui.theme import Theme
+from app.words import choose_language
 from engine.messages import JobRequest, LoadRequest
 from engine.service import Cancelled, EngineService, Load, Pipeline, Report, RunJob
 
@@ -36,9 +39,15 @@ class Running:
     """A started application. `shut_down` ends the engine and saves; it may be called again."""
 
     window: MainWindow
-    session: ChatSession
+    chats: Chats
     status: EngineStatus
+    settings: SettingsStore
     shut_down: Callable[[], bool]
+
+    @property
+    def session(self) -> ChatSession:
+        """The chat that is shown."""
+        return self.chats.current
 
 
 def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline:
@@ -55,34 +64,64 @@ def run_job(request: JobRequest, report: Report, cancelled: Cancelled) -> dict[s
     return run(request, report, cancelled)
 
 
-def build(paths: Paths, request: LoadRequest, theme: Theme, load: Load, run_job: RunJob) -> Running:
-    """Everything, connected, with what was there at the last end. Nothing is loaded yet."""
-    paths.create()
-    restored = restore(paths)
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The settings and what follows from them before the first widget is built."""
+
+    settings: SettingsStore
+    writer: Writer
+    theme: Theme
+
+
+def build(paths: Paths, request: LoadRequest, look: Look, load: Load, run_job: RunJob) -> Running:
+    """Everything, connected. The history opens and the model loads when the window is up."""
     bridge = EngineBridge(EngineService(load, run_job))
     status = EngineStatus(bridge, request, parent=bridge)
-    session = ChatSession(bridge, restored.messages, parent=bridge)
-    window = MainWindow(session=session, status=status, unsent=restored.unsent, theme=theme)
-    writer = Writer()
-    saves = (
-        Autosave(paths.conversation, lambda: to_json(session.messages), writer, bridge),
-        Autosave(paths.unsent, lambda: asdict(window.composer.unsent), writer, bridge),
+    library = Library(paths.data, parent=bridge)
+    chats = Chats(bridge, library, look.settings, parent=bridge)
+    preparer = Preparer(parent=bridge)
+    window = MainWindow(
+        chats=chats,
+        status=status,
+        settings=look.settings,
+        preparer=preparer,
+        theme=look.theme,
+        paths=paths,
+        run=look.writer.submit,
     )
-    window.keep(*saves)
-    if restored.notice:
-        window.notice.tell(restored.notice)
 
     @cache  # the window asks for it, and so does whoever started the application
     def shut_down() -> bool:
+        chats.close()
         ended = bridge.shutdown()
-        for save in saves:
-            save.close()
-        writer.close()
-        return ended
+        kept = library.close()
+        preparer.close()
+        look.settings.close()
+        look.writer.close()
+        return ended and kept
 
     window.closing.connect(shut_down)
     window.first_painted.connect(status.load)
-    return Running(window=window, session=session, status=status, shut_down=shut_down)
+    library.start()
+    return Running(
+        window=window, chats=chats, status=status, settings=look.settings, shut_down=shut_down
+    )
+
+
+def choose_look(qt: QApplication, paths: Paths, scheme: Scheme | None = None) -> Look:
+    """Reads the settings; language, colours and sizes are those of the user, or the `scheme`."""
+    writer = Writer()
+    settings = SettingsStore(paths.settings, writer)
+    choose_language(language_of(settings.value))
+    theme = Theme(qt, scheme or settings.value.scheme)
+
+    def apply() -> None:
+        chosen = settings.value
+        theme.apply_settings(replace(chosen, scheme=scheme) if scheme else chosen)
+
+    apply()
+    settings.changed.connect(apply)
+    return Look(settings=settings, writer=writer, theme=theme)
 
 
 def unusable_pair(python: tuple[int, ...], pyside: str) -> str:
@@ -115,8 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     qt.setApplicationName("Redraft")
     qt.setDesktopFileName("redraft")
     catch_everything(ErrorDialog(paths).show)
-    theme = Theme(qt, Scheme(options.theme))
-    running = build(paths, LoadRequest(model=options.model), theme, load, run_job)
+    look = choose_look(qt, paths, Scheme(options.theme) if options.theme else None)
+    model = options.model or look.settings.value.model_folder or "demo"
+    running = build(paths, LoadRequest(model=model), look, load, run_job)
     running.window.show()
     code = qt.exec()
     ended = running.shut_down()
@@ -131,11 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="redraft", description="Write with a diffusion model.")
     parser.add_argument(
-        "--model", default="demo", metavar="DIR", help="a model's folder (default: demo)"
+        "--model", metavar="DIR", help="a model's folder (default: as in the settings)"
     )
-    parser.add_argument(
-        "--theme", default="system", choices=[scheme.value for scheme in Scheme]
-    )  # fmt: skip
+    parser.add_argument("--theme", choices=[scheme.value for scheme in Scheme])
     return parser.parse_args(arguments)
 
 

@@ -15,6 +15,7 @@ from PySide6.QtCore import QMessageLogContext, Qt, QtMsgType, qInstallMessageHan
 from PySide6.QtWidgets import QMessageBox
 
 from app.paths import Paths
+from app.words import tr
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +77,13 @@ class ErrorDialog:
         box.setIcon(QMessageBox.Icon.Warning)
         box.setWindowTitle("Redraft")
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText("Something in Redraft went wrong. Your text is kept.")
+        box.setText(tr("Something in Redraft went wrong. Your text is kept."))
         box.setInformativeText(
-            "You can go on. If it happens again, start Redraft again. "
-            f"The details are in {self._paths.log}"
+            tr(
+                "You can go on. If it happens again, start Redraft again. "
+                "The details are in {path}",
+                path=self._paths.log,
+            )
         )
         box.setModal(False)
         box.show()

@@ -18,12 +18,8 @@ class Paths:
     logs: Path
 
     @property
-    def conversation(self) -> Path:
-        return self.data / "conversation.json"
-
-    @property
-    def unsent(self) -> Path:
-        return self.data / "unsent.json"
+    def settings(self) -> Path:
+        return self.data / "settings.json"
 
     @property
     def log(self) -> Path:

@@ -16,6 +16,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.words import tr
+
 log = logging.getLogger(__name__)
 
 DELAY_MS = 150
@@ -80,11 +82,6 @@ class Autosave(QObject):
         if self._last is not None:
             self._last.exception()  # waits; a failure was reported where it happened
 
-    def set_aside(self) -> bool:
-        """Keeps the file under another name, so that something new can begin. False on failure."""
-        self.flush()
-        return not self._path.exists() or set_aside(self._path, "earlier") is not None
-
     def close(self) -> None:
         """Flushes and ends. What changes later is not written."""
         self.flush()
@@ -96,7 +93,9 @@ class Autosave(QObject):
             write_atomically(self._path, data)
         except OSError as error:
             log.exception("could not write %s", self._path.name)
-            self.failed.emit(f"Your text could not be saved: {error.strerror or error}.")
+            self.failed.emit(
+                tr("Your text could not be saved: {reason}.", reason=error.strerror or error)
+            )
 
 
 def read_json(path: Path) -> Any:

@@ -1,8 +1,12 @@
-"""A conversation as plain data, and as JSON."""
+"""A conversation as plain data: a tree of messages and the branch that is shown."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from engine.messages import EngineError, ErrorKind, FinishReason, Role, Turn, Usage
@@ -10,8 +14,14 @@ from engine.messages import EngineError, ErrorKind, FinishReason, Role, Turn, Us
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What one side said. A model's message is open until the engine's last event."""
+    """What one side said. A model's message is open until the engine's last event.
 
+    Questions and answers alternate along a branch. Messages with the same parent are variants:
+    of an answer (asked for again) or of a question (edited).
+    """
+
+    id: str
+    parent: str | None
     role: Role
     text: str = ""
     thought: str = ""
@@ -19,14 +29,82 @@ class Message:
     reason: FinishReason | None = None
     usage: Usage | None = None
     error: EngineError | None = None
+    created: float = 0.0  # seconds since 1970; for people, never for order
+    thought_seconds: float = 0.0
+    has_recording: bool = False
+    was_empty: bool = False  # the first attempt had no word in it, so the model was asked again
+
+
+def new_id() -> str:
+    """Unique without asking the history, whatever the clock says."""
+    return uuid.uuid4().hex
 
 
 Messages = tuple[Message, ...]
 
 
-def turns(messages: Messages) -> tuple[Turn, ...]:
+@dataclass(frozen=True)
+class Conversation:
+    """Messages by id in the order in which they were added, and the last one of the shown branch.
+
+    Every change makes a new conversation.
+    """
+
+    messages: Mapping[str, Message] = field(default_factory=lambda: MappingProxyType({}))
+    leaf: str | None = None
+
+    @cached_property
+    def path(self) -> Messages:
+        """The shown branch, from the first question on."""
+        found = []
+        place = self.leaf
+        while place is not None:
+            message = self.messages[place]
+            found.append(message)
+            place = message.parent
+        return tuple(reversed(found))
+
+    @cached_property
+    def _children(self) -> dict[str | None, list[str]]:
+        children: dict[str | None, list[str]] = {}
+        for message in self.messages.values():
+            children.setdefault(message.parent, []).append(message.id)
+        return children
+
+    def variants(self, message_id: str) -> tuple[str, ...]:
+        """The message and its siblings, oldest first."""
+        return tuple(self._children[self.messages[message_id].parent])
+
+    def newest_leaf(self, message_id: str) -> str:
+        """The end of the branch below a message that was added to last."""
+        place = message_id
+        while children := self._children.get(place):
+            place = children[-1]
+        return place
+
+    def with_message(self, message: Message) -> Conversation:
+        """Adds a message, which becomes the leaf, or replaces the one with its id.
+
+        Raises ValueError for a parent that is not here.
+        """
+        if message.parent is not None and message.parent not in self.messages:
+            raise ValueError(f"message {message.id} answers {message.parent}, which is not here")
+        is_new = message.id not in self.messages
+        messages = MappingProxyType({**self.messages, message.id: message})
+        return Conversation(messages, message.id if is_new else self.leaf)
+
+    def showing(self, message_id: str) -> Conversation:
+        """With the branch through this message, up to its newest end."""
+        return Conversation(self.messages, self.newest_leaf(message_id))
+
+    def ending_at(self, message_id: str | None) -> Conversation:
+        """With the branch cut after this message. Nothing is removed from the tree."""
+        return Conversation(self.messages, message_id)
+
+
+def turns(messages: Messages, system_prompt: str = "") -> tuple[Turn, ...]:
     """The context for the next answer. A question that got no answer is left out with it."""
-    kept: list[Turn] = []
+    kept = [Turn.of(Role.SYSTEM, system_prompt)] if system_prompt else []
     for message in messages:
         if message.role is Role.MODEL and not message.text and not message.is_open:
             if kept and kept[-1].role is Role.USER:
@@ -36,29 +114,20 @@ def turns(messages: Messages) -> tuple[Turn, ...]:
     return tuple(kept)
 
 
-def to_json(messages: Messages) -> list[dict[str, Any]]:
-    return [_message_to_json(message) for message in messages]
+def interrupted(message: Message) -> Message:
+    """An open message that nobody writes any more: what it has is kept, as after Stop."""
+    return replace(message, is_open=False, reason=FinishReason.STOPPED)
 
 
-def from_json(rows: Any) -> Messages:
-    """The messages back. An open one was interrupted: what it has is kept, as after Stop.
-
-    Raises ValueError for anything that `to_json` did not write.
-    """
-    try:
-        messages = tuple(_message_from_json(row) for row in rows)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a conversation: {error}") from error
-    expected = (Role.USER, Role.MODEL) * (len(messages) // 2)
-    if tuple(message.role for message in messages) != expected:
-        raise ValueError("not a conversation: questions and answers do not alternate")
-    return messages
+_OPTIONAL = ("parent", "thought", "created", "thought_seconds", "has_recording", "was_empty")
 
 
-def _message_to_json(message: Message) -> dict[str, Any]:
-    row: dict[str, Any] = {"role": message.role.value, "text": message.text}
-    if message.thought:
-        row["thought"] = message.thought
+def message_to_json(message: Message) -> dict[str, Any]:
+    """A row of plain JSON values; fields that say nothing are left out."""
+    row: dict[str, Any] = {"id": message.id, "role": message.role.value, "text": message.text}
+    for name in _OPTIONAL:
+        if value := getattr(message, name):
+            row[name] = value
     if message.is_open:
         row["open"] = True
     if message.reason is not None:
@@ -70,22 +139,28 @@ def _message_to_json(message: Message) -> dict[str, Any]:
     return row
 
 
-def _message_from_json(row: dict[str, Any]) -> Message:
-    error = row.get("error")
-    reason = row.get("reason")
-    usage = row.get("usage")
-    text = row["text"]
-    if not isinstance(text, str):
-        raise TypeError(f"text is {type(text).__name__}")
-    return Message(
-        role=Role(row["role"]),
-        text=text,
-        thought=str(row.get("thought", "")),
-        reason=FinishReason.STOPPED
-        if row.get("open")
-        else FinishReason(reason)
-        if reason
-        else None,
-        usage=Usage(**usage) if usage else None,
-        error=EngineError(**(error | {"kind": ErrorKind(error["kind"])})) if error else None,
-    )
+def message_from_json(row: Any) -> Message:
+    """The message back, open ones included. Raises ValueError for what `message_to_json` did not
+    write."""
+    try:
+        error, reason, usage = row.get("error"), row.get("reason"), row.get("usage")
+        text = row["text"]
+        if not isinstance(text, str):
+            raise TypeError(f"text is {type(text).__name__}")
+        return Message(
+            id=str(row["id"]),
+            parent=row.get("parent"),
+            role=Role(row["role"]),
+            text=text,
+            thought=str(row.get("thought", "")),
+            is_open=bool(row.get("open", False)),
+            reason=FinishReason(reason) if reason else None,
+            usage=Usage(**usage) if usage else None,
+            error=EngineError(**(error | {"kind": ErrorKind(error["kind"])})) if error else None,
+            created=float(row.get("created", 0.0)),
+            thought_seconds=float(row.get("thought_seconds", 0.0)),
+            has_recording=bool(row.get("has_recording", False)),
+            was_empty=bool(row.get("was_empty", False)),
+        )
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ValueError(f"not a message: {problem}") from problem

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import assert_never
 
+from app.words import plural, tr
 from engine.messages import Draft, FinishReason, TokenState, Usage
 
 
@@ -48,15 +50,40 @@ class Meter:
         )
 
 
+def added(one: Usage, other: Usage) -> Usage:
+    """The figures of an answer that was gone on with. The prompt is that of the last request."""
+    sums = {
+        name: getattr(one, name) + getattr(other, name)
+        for name in (
+            "new_tokens",
+            "canvases",
+            "denoising_steps",
+            "prefill_seconds",
+            "denoise_seconds",
+            "total_seconds",
+        )
+    }
+    return replace(other, **sums)
+
+
 def progress_text(progress: Progress) -> str:
     """One line for the status line, while an answer is written."""
     if progress.canvas == 0:
         if progress.to_read > progress.read:
-            return f"Reading your message · {progress.read:,} of {progress.to_read:,} tokens"
-        return "Reading your message"
-    line = f"Canvas {progress.canvas} · step {progress.step} of at most {progress.max_steps}"
+            return tr(
+                "Reading your message · {read} of {total} tokens",
+                read=f"{progress.read:,}",
+                total=f"{progress.to_read:,}",
+            )
+        return tr("Reading your message")
+    line = tr(
+        "Canvas {canvas} · step {step} of at most {most}",
+        canvas=progress.canvas,
+        step=progress.step,
+        most=progress.max_steps,
+    )
     if progress.tokens_per_second >= 2:
-        line += f" · {progress.tokens_per_second:,.0f} tokens/s"
+        line += " · " + tr("{speed} tokens/s", speed=f"{progress.tokens_per_second:,.0f}")
     return line
 
 
@@ -64,20 +91,67 @@ def usage_text(usage: Usage) -> str:
     """One line below a finished answer; empty if the model never ran."""
     if usage.denoising_steps == 0:
         return ""
-    steps = f"{usage.denoising_steps:,} {'step' if usage.denoising_steps == 1 else 'steps'}"
-    line = f"{usage.new_tokens:,} tokens in {steps} · {usage.tokens_per_forward:.1f} tokens a step"
+    parts = [
+        plural("{count} token", "{count} tokens", usage.new_tokens),
+        plural("{count} step", "{count} steps", usage.denoising_steps),
+        tr("{number} tokens a step", number=f"{usage.tokens_per_forward:.1f}"),
+    ]
     if usage.total_seconds > 0 and usage.new_tokens:
-        line += f" · {usage.new_tokens / usage.total_seconds:,.0f} tokens/s"
-    return line
+        speed = usage.new_tokens / usage.total_seconds
+        parts.append(tr("{speed} tokens/s", speed=f"{speed:,.0f}"))
+    return " · ".join(parts)
+
+
+def usage_details(usage: Usage) -> str:
+    """All figures of an answer, a line each, for who wants to know."""
+    if usage.denoising_steps == 0:
+        return ""
+    tokens, length = usage.new_tokens, usage.denoise_seconds
+    lines = [
+        plural("{count} canvas", "{count} canvases", usage.canvases),
+        tr("{number} tokens per forward pass", number=f"{usage.tokens_per_forward:.2f}"),
+    ]
+    if length > 0 and usage.total_seconds > 0:
+        lines += [
+            tr("{number} denoising steps/s", number=f"{usage.denoising_steps / length:,.1f}"),
+            tr("{number} tokens/s while denoising", number=f"{tokens / length:,.1f}"),
+            tr("{number} tokens/s from end to end", number=f"{tokens / usage.total_seconds:,.1f}"),
+        ]
+    lines += [
+        tr(
+            "{prompt} tokens read, {reused} of them known from before",
+            prompt=f"{usage.prompt_tokens:,}",
+            reused=f"{usage.reused_tokens:,}",
+        ),
+        tr("Seed {seed}", seed=usage.seed),
+    ]
+    return "\n".join(lines)
+
+
+def thought_text(words: int, seconds: float) -> str:
+    """The line of a folded thought."""
+    size = plural("{count} word", "{count} words", words)
+    if seconds < 1:
+        return tr("Thought · {size}", size=size)
+    return tr("Thought for {seconds} s · {size}", seconds=round(seconds), size=size)
 
 
 def reason_text(reason: FinishReason) -> str:
     """What to say about an ending that is not the model's own; empty where nothing needs saying."""
-    return {
-        FinishReason.STOPPED: "Stopped. What had settled is kept.",
-        FinishReason.LENGTH: "Stopped at the length limit.",
-        FinishReason.CANVAS_EXHAUSTED: "The model used all its steps before it was sure.",
-        FinishReason.THOUGHT_EXHAUSTED: "The model spent its whole answer on thinking.",
-        FinishReason.CONTEXT_FULL: "This conversation is full. Start a new chat to go on.",
-        FinishReason.TOOL_CALL: "The model asked for a tool that Redraft does not have.",
-    }.get(reason, "")
+    match reason:
+        case FinishReason.STOPPED:
+            return tr("Stopped. What had settled is kept.")
+        case FinishReason.LENGTH:
+            return tr("Stopped at the length limit.")
+        case FinishReason.CANVAS_EXHAUSTED:
+            return tr("The answer has all the canvases it may have.")
+        case FinishReason.THOUGHT_EXHAUSTED:
+            return tr("Thinking took all the room. Continue to get an answer.")
+        case FinishReason.CONTEXT_FULL:
+            return tr("This chat is full. Start a new one to go on.")
+        case FinishReason.TOOL_CALL:
+            return tr("The model asked for a tool that Redraft does not have.")
+        case FinishReason.END:
+            return ""
+        case _:
+            assert_never(reason)

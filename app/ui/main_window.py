@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QPaintEvent, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeySequence, QPaintEvent, QShortcut
+from PySide6.QtWidgets import QWidget
 
-from app.state.autosave import Autosave
-from app.state.chat import ChatSession
+from app.paths import Paths
+from app.settings import Settings, SettingsStore
+from app.state.chats import Chats
 from app.state.engine_status import EngineState, EngineStatus, Phase
-from app.state.progress import Progress, progress_text
-from app.state.restore import Unsent
-from app.ui.chat_view import ChatView
-from app.ui.composer import Composer
-from app.ui.empty_state import EmptyState
+from app.state.history.faults import HistoryError
+from app.state.history.rows import ChatSummary
+from app.state.markdown.worker import Preparer
+from app.state.text import visible
+from app.ui.chat.asking import Asking
+from app.ui.chat.composer import Composer
+from app.ui.chat.empty_state import EmptyState
+from app.ui.chat.header import Header
+from app.ui.chat.list import ChatList
+from app.ui.chat.meter_feed import MeterFeed
+from app.ui.chat.status_line import StatusLine
+from app.ui.chat.surroundings import Actions, Surroundings
+from app.ui.chat.view import ChatView
+from app.ui.chat.wires import SessionWires
+from app.ui.command_palette import CommandPalette, remembered
+from app.ui.dialogs import Dialogs, Run
 from app.ui.notice import Notice
-from app.ui.status_line import StatusLine
-from app.ui.theme import Theme, interface_font
-from app.ui.widgets import flat_button, in_column, plain_label
-from engine.messages import ErrorKind
+from app.ui.settings.side_panel import SidePanel
+from app.ui.theme import Theme
+from app.ui.toast import Toast
+from app.ui.widgets import order_tabs
+from app.ui.window_commands import chat_commands, commands, connect_shortcuts, fill_menu
+from app.ui.window_layout import lay_out, reading_order
+from app.words import tr, tr_engine
+from engine.messages import Role
 
-PLACEHOLDERS = {
-    Phase.IDLE: "Write a message",
-    Phase.LOADING: "Write a message. It is answered as soon as the model is ready",
-    Phase.READY: "Write a message",
-    Phase.FAILED: "Write a message. It is kept until a model is ready",
-}
+RECENT = 20
 
 
 class MainWindow(QWidget):
@@ -40,48 +51,59 @@ class MainWindow(QWidget):
     def __init__(
         self,
         *,
-        session: ChatSession,
+        chats: Chats,
         status: EngineStatus,
-        unsent: Unsent,
+        settings: SettingsStore,
+        preparer: Preparer,
         theme: Theme,
+        paths: Paths,
+        run: Run,
     ) -> None:
         super().__init__()
-        self._session = session
-        self._status = status
-        self._conversation_save: Autosave | None = None
-        self._unsent_save: Autosave | None = None
+        self.chats = chats
+        self.status = status
+        self.settings = settings
         self._was_painted = False
-        self.empty_state = EmptyState()
-        self.chat = ChatView(theme)
+        self._shows_figures = settings.value.show_figures
         self.composer = Composer(theme)
+        self.asking = Asking(chats, status, self.composer)
+        actions = Actions(
+            regenerate=self.asking.regenerate,
+            edit=self.asking.edit,
+            take_back=self.asking.take_back,
+            show_variant=self.asking.show_variant,
+            go_on=self.asking.go_on,
+            replay=self.replay,
+            open_link=self._open_link,
+        )
+        self.around = Surroundings(
+            theme=theme, settings=settings, preparer=preparer, actions=actions
+        )
+        self.dialogs = Dialogs(
+            self, settings=settings, theme=theme, paths=paths, run=run, facts=self._facts
+        )
+        self.header = Header(theme)
+        self.chat_list = ChatList(theme)
+        self.side_panel = SidePanel(chats, settings, theme)
+        self.empty_state = EmptyState(theme)
+        self.chat = ChatView(self.around)
         self.notice = Notice()
+        self.toast = Toast()
         self.status_line = StatusLine()
-        self._new_chat = flat_button("New chat")
-        self._stack = QStackedWidget()
-        self._build(theme)
+        self.meter = MeterFeed(self.header.meter, chats, status, self.composer)
+        self.wires = SessionWires(self)
+        self.commands = commands(self)
+        self.palette_dialog = CommandPalette(
+            theme, (lambda: self.commands, lambda: chat_commands(chats)), self
+        )
+        self._stack = lay_out(self, theme)
         self._connect()
-        self.chat.show_conversation(session.messages)
-        self.composer.set_unsent(unsent)
+        self.composer.focus()
+        self._on_settings(settings.value)
+        self._on_current_changed()
         self._on_engine_changed(status.state)
-        self._choose_page()
-
-    def keep(self, conversation: Autosave, unsent: Autosave) -> None:
-        """From now on whatever changes is saved there.
-
-        What moves from one file to the other is written where it goes before it is removed where it
-        was: whenever Redraft is killed, a text is in one of them.
-        """
-        self._conversation_save, self._unsent_save = conversation, unsent
-        self._session.exchange_added.connect(conversation.save_now)
-        for changed in (
-            self._session.exchange_removed,
-            self._session.message_changed,
-            self._session.cleared,
-        ):
-            changed.connect(conversation.touch)
-        self.composer.changed.connect(unsent.touch)
-        for save in (conversation, unsent):
-            save.failed.connect(self._on_save_failed)
+        if settings.notice:
+            self.notice.tell(settings.notice)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.hide()  # at once, whatever the engine still has to finish
@@ -94,132 +116,215 @@ class MainWindow(QWidget):
             self._was_painted = True
             QTimer.singleShot(0, self.first_painted.emit)
 
-    def _build(self, theme: Theme) -> None:
-        self.setWindowTitle("Redraft")
-        self.setWindowIcon(theme.icon("redraft", "", 64))
-        self.resize(980, 760)
-        self.setMinimumSize(480, 420)
-        self._stack.addWidget(in_column(self.empty_state))
-        self._stack.addWidget(self.chat)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 12)
-        layout.setSpacing(8)
-        layout.addLayout(self._header())
-        layout.addWidget(self._stack, 1)
-        for part in (self.notice, self.composer, self.status_line):
-            layout.addWidget(in_column(part))
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        order_tabs(reading_order(self))  # parts of the talk come and go all the time
+        return super().focusNextPrevChild(forward)
+
+    # --- what commands do -------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        self.chats.current.stop()
+
+    def new_chat(self) -> None:
+        self.chats.new()
         self.composer.focus()
 
-    def _header(self) -> QHBoxLayout:
-        title = plain_label("Redraft", wrap=False)
-        font = interface_font()
-        font.setWeight(font.Weight.DemiBold)
-        font.setPointSizeF(12)
-        title.setFont(font)
-        self._new_chat.setToolTip("Begin a new conversation (Ctrl+N). This one is kept on disk")
-        header = QHBoxLayout()
-        header.setContentsMargins(20, 10, 16, 0)
-        header.addWidget(title)
-        header.addStretch(1)
-        header.addWidget(self._new_chat)
-        return header
+    def search(self) -> None:
+        self.chat_list.show()
+        self._on_sidebar_shown()
+        self.chat_list.focus_search()
+
+    def answer_again(self) -> None:
+        self.asking.regenerate(self.chats.current.path[-1].id)
+
+    def go_on(self) -> None:
+        self.asking.go_on()
+
+    def edit_last(self) -> None:
+        self.chat.edit_last()
+
+    def copy_last(self) -> None:
+        QGuiApplication.clipboard().setText(self.chats.current.path[-1].text)
+
+    def replay_last(self) -> None:
+        last = self.chats.current.path[-1]
+        if last.has_recording:
+            self.replay(last.id)
+        else:
+            self.toast.tell(tr("This answer was not recorded."))
+
+    def replay(self, message_id: str) -> None:
+        def show(data: bytes | None) -> None:
+            if data is None:
+                self.toast.tell(tr("The recording of this answer is no longer kept."))
+            else:
+                self.dialogs.replay(data, is_still=self.around.is_still)
+
+        self.chats.recording(message_id, show)
+
+    def step_chat(self, by: int) -> None:
+        """To the chat above or below in the list."""
+        ids = [summary.id for summary in self.chats.summaries]
+        here = self.chats.current.chat_id
+        place = ids.index(here) + by if here in ids else 0
+        if 0 <= place < len(ids):
+            self.chats.open(ids[place])
+
+    def rename_current(self) -> None:
+        self.chat_list.show()
+        self._on_sidebar_shown()
+        self.chat_list.begin_rename(self.chats.current.chat_id)
+
+    def export_current(self) -> None:
+        self.export(self.chats.current.chat_id)
+
+    def export(self, chat_id: str) -> None:
+        done = tr("The chat is exported.")
+        self.dialogs.export(
+            self._title(chat_id),
+            lambda path, form: self.chats.export(
+                chat_id, path, form, lambda: self.toast.tell(done)
+            ),
+        )
+
+    def delete_current(self) -> None:
+        self.chats.delete(self.chats.current.chat_id)
+
+    def toggle_sidebar(self) -> None:
+        self.chat_list.setVisible(self.chat_list.isHidden())
+        self._on_sidebar_shown()
+
+    def toggle_panel(self) -> None:
+        self.side_panel.setVisible(self.side_panel.isHidden())
+
+    def open_palette(self) -> None:
+        self.palette_dialog.open_with(self.settings.value.recent_commands)
+
+    # --- building ---------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        session, composer = self._session, self.composer
-        composer.send_requested.connect(self._send)
-        composer.stop_requested.connect(session.stop)
+        chats, chat_list, composer = self.chats, self.chat_list, self.composer
+        composer.send_requested.connect(self.asking.send)
+        composer.stop_requested.connect(self.stop)
+        composer.changed.connect(lambda: chats.set_unsent(composer.unsent))
+        composer.changed.connect(self.meter.refresh)
+        composer.paged.connect(self.chat.scroll_pages)
         self.empty_state.suggested.connect(self._on_suggested)
-        self.chat.retry_requested.connect(self._retry)
-        self.chat.edit_requested.connect(self._edit_last)
-        self.notice.retry_requested.connect(self._status.load)
-        self._new_chat.clicked.connect(self._begin_anew)
-        self._status.changed.connect(self._on_engine_changed)
-        session.exchange_added.connect(self._on_exchange_added)
-        session.exchange_removed.connect(self._on_exchange_removed)
-        session.message_changed.connect(self._on_message_changed)
-        session.draft_changed.connect(self.chat.show_draft)
-        session.progress_changed.connect(self._on_progress)
-        session.busy_changed.connect(self._on_busy_changed)
-        session.cleared.connect(self._on_cleared)
-        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, session.stop)
-        QShortcut(QKeySequence.StandardKey.New, self, self._begin_anew)
+        self.notice.retry_requested.connect(self.status.load)
+        chat_list.chosen.connect(chats.open)
+        chat_list.message_chosen.connect(self._open_message)
+        chat_list.new_requested.connect(self.new_chat)
+        chat_list.search_requested.connect(lambda query: chats.search(query, chat_list.show_hits))
+        chat_list.search_ended.connect(chats.stop_search)
+        chat_list.rename_requested.connect(chats.rename)
+        chat_list.delete_requested.connect(chats.delete)
+        chat_list.export_requested.connect(self.export)
+        self.header.sidebar_requested.connect(self.toggle_sidebar)
+        self.header.panel_requested.connect(self.toggle_panel)
+        self.header.new_requested.connect(self.new_chat)
+        self.header.menu_requested.connect(lambda menu: fill_menu(menu, self.commands))
+        chats.list_changed.connect(self._on_list_changed)
+        chats.busy_changed.connect(lambda: chat_list.show_busy(chats.busy_ids))
+        chats.current_changed.connect(self._on_current_changed)
+        chats.deleted.connect(self._on_deleted)
+        chats.failed.connect(self._on_history_failed)
+        chats.recovered.connect(self.notice.hide)
+        chats.noticed.connect(self.notice.tell)
+        self.status.changed.connect(self._on_engine_changed)
+        self.settings.changed.connect(self._on_settings)
+        self.settings.failed.connect(self.notice.tell)
+        self.palette_dialog.used.connect(self._remember)
+        connect_shortcuts(self, self.commands)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.stop)
 
-    def _send(self) -> None:
-        if self._ask(self.composer.unsent.text):
-            self.composer.clear()
+    # --- what happens -----------------------------------------------------------------------------
 
     def _on_suggested(self, text: str) -> None:
-        if self._ask(text):
+        if self.asking.ask(text):
             self.composer.focus()
 
-    def _ask(self, text: str) -> bool:
-        if self._status.state.phase is Phase.IDLE:
-            self._status.load()  # first in the queue; the question waits behind it
-        return self._session.send(text)
+    def _open_link(self, address: str) -> None:
+        self.dialogs.link(address)
 
-    def _retry(self) -> None:
-        if self._status.state.phase is Phase.FAILED:
-            self._status.load()
-        self._session.retry()
+    def _open_message(self, chat_id: str, message_id: str) -> None:
+        self.chats.open_message(
+            chat_id, message_id, lambda: self.chat.scroll_to_message(message_id)
+        )
 
-    def _edit_last(self) -> None:
-        self.composer.put_before(self._session.take_back())
-        if self._unsent_save is not None:
-            self._unsent_save.save_now()
+    def _on_current_changed(self) -> None:
+        session = self.chats.current
+        self.chat.show_chat(session)
+        self.wires.attach(session)
+        self.composer.set_unsent(self.chats.unsent)
+        self.chat_list.show_current(session.chat_id)
+        self.header.show_title(self._title(session.chat_id))
+        self.path_changed()
 
-    def _begin_anew(self) -> None:
-        if self._session.is_busy or not self._session.messages:
-            return
-        if self._conversation_save is None or self._conversation_save.set_aside():
-            self._session.clear()
-        else:
-            self._on_save_failed("This conversation could not be put aside on disk.")
+    def path_changed(self) -> None:
+        """Another branch, or more of it."""
+        path = self.chats.current.path
+        self._stack.setCurrentIndex(1 if path else 0)
+        asked = tuple(message.text for message in path if message.role is Role.USER)
+        self.composer.set_asked(asked)
+        self.meter.refresh()
 
     def _on_engine_changed(self, state: EngineState) -> None:
-        self.status_line.show_engine(state, is_demo=self._status.is_demo)
-        self.composer.set_placeholder(PLACEHOLDERS[state.phase])
+        self.status_line.show_engine(state, is_demo=self.status.is_demo)
+        self.composer.set_placeholder(_placeholder(state.phase))
         if state.phase is Phase.FAILED and state.error is not None:
-            self.notice.tell(state.error.message, state.error.remedy, can_retry=True)
+            message, remedy = tr_engine(state.error.message), tr_engine(state.error.remedy)
+            self.notice.tell(message, remedy, can_retry=True)
         elif state.phase is Phase.READY:
             self.notice.resolve()
-        if self._session.is_busy and state.phase is Phase.READY:
-            self.chat.show_hint(progress_text(Progress()))
+            self.meter.refresh()
+        self.wires.show_waiting()
 
-    def _on_exchange_added(self, index: int) -> None:
-        question, answer = self._session.messages[index : index + 2]
-        self.chat.add(question, answer)
-        self._choose_page()
+    def _on_list_changed(self, summaries: tuple[ChatSummary, ...]) -> None:
+        self.chat_list.show_chats(summaries)
+        self.chat_list.show_current(self.chats.current.chat_id)
+        self.header.show_title(self._title(self.chats.current.chat_id))
 
-    def _on_exchange_removed(self, _index: int) -> None:
-        self.chat.remove_last()
-        self._choose_page()
+    def _on_deleted(self, chat: ChatSummary) -> None:
+        title = visible(chat.title) or tr("New chat")
+        self.toast.tell(
+            tr("“{title}” is deleted.", title=title),
+            tr("Undo"),
+            lambda: self.chats.undelete(chat.id),
+        )
 
-    def _on_message_changed(self, index: int) -> None:
-        message = self._session.messages[index]
-        self.chat.show_answer(message)
-        if message.error is not None and message.error.kind is ErrorKind.NOT_LOADED:
-            self.notice.resolve()  # the answer itself says it, with the same button
+    def _on_history_failed(self, error: HistoryError) -> None:
+        self.notice.tell(error.message, error.remedy)
 
-    def _on_progress(self, progress: Progress) -> None:
-        self.status_line.show_progress(progress)
+    def _on_settings(self, settings: Settings) -> None:
+        self.composer.set_send_key(settings.send_key)
+        self.chat.set_still(self.around.is_still)
+        if settings.show_figures != self._shows_figures:
+            self._shows_figures = settings.show_figures
+            self.chat.refresh_all()
 
-    def _on_busy_changed(self, is_busy: bool) -> None:
-        self.composer.set_busy(is_busy)
-        self._new_chat.setEnabled(not is_busy)
-        if not is_busy:
-            self.status_line.show_idle()
-        elif self._status.state.phase is Phase.READY:
-            self.chat.show_hint(progress_text(Progress()))
-        else:
-            self.chat.show_hint("Waiting for the model")
+    def _on_sidebar_shown(self) -> None:
+        self.header.show_new(self.chat_list.isHidden())
 
-    def _on_cleared(self) -> None:
-        self.chat.show_conversation(())
-        self._choose_page()
-        self.composer.focus()
+    def _remember(self, command_id: str) -> None:
+        recent = remembered(self.settings.value.recent_commands, command_id, RECENT)
+        self.settings.change(recent_commands=recent)
 
-    def _on_save_failed(self, message: str) -> None:
-        self.notice.tell(message, "Free some space on the disk; Redraft tries again as you type.")
+    def _title(self, chat_id: str) -> str:
+        titles = [each.title for each in self.chats.summaries if each.id == chat_id]
+        return titles[0] if titles else ""
 
-    def _choose_page(self) -> None:
-        self._stack.setCurrentIndex(1 if self._session.messages else 0)
+    def _facts(self) -> dict[str, str]:
+        ready = self.status.state.ready
+        if ready is None:
+            return {}
+        return {"model": ready.model, "device": ready.device, "context": str(ready.context)}
+
+
+def _placeholder(phase: Phase) -> str:
+    match phase:
+        case Phase.LOADING:
+            return tr("Write a message. It is answered as soon as the model is ready")
+        case Phase.FAILED:
+            return tr("Write a message. It is kept until a model is ready")
+        case _:
+            return tr("Write a message")

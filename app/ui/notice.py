@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.ui.widgets import flat_button, plain_label
+from app.words import tr
 
 
 class Notice(QFrame):
@@ -23,10 +24,10 @@ class Notice(QFrame):
         self._message = plain_label()
         self._message.setObjectName("message")
         self._remedy = plain_label()
-        self._retry = QPushButton("Try again")
+        self._retry = QPushButton(tr("Try again"))
         self._retry.setCursor(Qt.CursorShape.PointingHandCursor)
         self._retry.clicked.connect(self.retry_requested)
-        dismiss = flat_button("Dismiss")
+        dismiss = flat_button(tr("Dismiss"))
         dismiss.clicked.connect(self.hide)
         words = QVBoxLayout()
         words.setSpacing(4)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, QUrl
 from PySide6.QtGui import (
     QFocusEvent,
     QFont,
     QFontInfo,
     QFontMetricsF,
+    QImage,
     QResizeEvent,
     QTextBlockFormat,
     QTextCursor,
@@ -47,6 +48,13 @@ def replace_from(document: QTextDocument, position: int, text: str) -> None:
     cursor.endEditBlock()
 
 
+class QuietDocument(QTextDocument):
+    """Loads nothing, whatever stands in it."""
+
+    def loadResource(self, kind: int, name: QUrl | str) -> QImage:
+        return QImage()  # None or empty bytes would let Qt open the file itself
+
+
 class TextView(QTextEdit):
     """Read-only plain text, as high as it needs to be at its width. Loads nothing, ever."""
 
@@ -69,8 +77,23 @@ class TextView(QTextEdit):
         self.setStyleSheet("QTextEdit { background: transparent; }")
         self.viewport().setAutoFillBackground(False)
         self.setAccessibleName(name)
-        configure(self.document(), reading_font())
-        replace_from(self.document(), 0, text)
+        self.show_plain(text)
+
+    def show_plain(self, text: str) -> None:
+        """Replaces everything by plain text, in the font that is chosen now."""
+        document = QuietDocument()
+        configure(document, reading_font())
+        replace_from(document, 0, text)
+        self.take(document)
+
+    def take(self, document: QTextDocument) -> None:
+        """Shows another document and owns it from now on."""
+        document.setParent(self)
+        self.setDocument(document)
+        self._fit_height(self.width())
+
+    def loadResource(self, kind: int, name: QUrl | str) -> QImage:
+        return QImage()
 
     def fit(self, widest: int) -> None:
         """Makes the view as narrow as its text, and at most `widest` pixels."""
@@ -99,5 +122,6 @@ class TextView(QTextEdit):
         event.ignore()  # the page scrolls, not the message
 
     def _fit_height(self, width: int) -> None:
-        self.document().setTextWidth(width)
+        if self.document().textWidth() != width:  # setting it lays out anew in any case
+            self.document().setTextWidth(width)
         self.setFixedHeight(max(1, math.ceil(self.document().size().height())))

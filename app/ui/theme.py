@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QObject, QSize, Qt, QTemporaryDir, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
@@ -16,69 +15,43 @@ from PySide6.QtGui import (
     QPalette,
     QPixmap,
 )
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QStyle
 
 from app.paths import ASSETS
+from app.settings import Scheme, Settings
+from app.ui.colors import DARK, LIGHT, Colors
+from app.ui.stylesheet import CONTROL_ICONS, SCROLL_BAR_WIDTH, stylesheet
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "LINE_HEIGHT",
+    "SCROLL_BAR_WIDTH",
+    "TEXT_WIDTH",
+    "Colors",
+    "Scheme",
+    "Theme",
+    "interface_font",
+    "palette",
+    "reading_font",
+    "stylesheet",
+    "svg_icon",
+]
 
 TEXT_WIDTH = 720  # pixels of running text at most: about 90 letters a line
-SCROLL_BAR_WIDTH = 12
 LINE_HEIGHT = 1.5  # of the font's size in pixels
 FAMILIES = ("Inter", "Segoe UI Variable Text", "Segoe UI", "Noto Sans", "Cantarell", "DejaVu Sans")
-
-
-class Scheme(Enum):
-    SYSTEM = "system"
-    LIGHT = "light"
-    DARK = "dark"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Colors:
-    """Text on `window`, `surface` or `raised` has a contrast of at least 4.5 to 1."""
-
-    window: str
-    surface: str  # where one types
-    raised: str  # what the user said
-    border: str
-    text: str
-    muted: str
-    accent: str
-    on_accent: str
-    danger: str
-    danger_surface: str
-
-
-LIGHT = Colors(
-    window="#FAF9F7",
-    surface="#FFFFFF",
-    raised="#EFEDE8",
-    border="#DDD9D1",
-    text="#1F2430",
-    muted="#626875",
-    accent="#3B5BDB",
-    on_accent="#FFFFFF",
-    danger="#A82A1B",
-    danger_surface="#FCEFEC",
-)
-DARK = Colors(
-    window="#16181D",
-    surface="#1E2128",
-    raised="#292D37",
-    border="#3A3F4B",
-    text="#E7E9ED",
-    muted="#9BA2AE",
-    accent="#93A6FF",
-    on_accent="#12141A",
-    danger="#FF9D8F",
-    danger_surface="#33211F",
-)
+INTERFACE_POINTS = 10.5
+READING_POINTS = 12.0
+SCREEN_SCALES = (1.0, 1.25, 1.5, 1.75, 2.0, 3.0)  # what systems offer; an icon is sharp at each
 
 
 class Theme(QObject):
     """The look in use. Follows the system where it says light or dark, else is light.
 
     Signals:
-        changed(): the colours are other ones now.
+        changed(): the colours or the sizes are other ones now. Whoever set a font or an icon
+            itself sets it anew.
     """
 
     changed = Signal()
@@ -87,9 +60,12 @@ class Theme(QObject):
         super().__init__(app)
         self._app = app
         self._scheme = scheme
+        self._scale = 1.0
+        self._icons: dict[tuple[str, str, int], QIcon] = {}
+        self._files = QTemporaryDir()  # the stylesheet draws icons from files only
         self._colors = self._choose()
         app.setStyle("Fusion")
-        app.setFont(interface_font())
+        self._set_fonts(READING_POINTS)
         self._apply()
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system_changed)
 
@@ -97,13 +73,43 @@ class Theme(QObject):
     def colors(self) -> Colors:
         return self._colors
 
+    @property
+    def scale(self) -> float:
+        """Of the interface; 1 is its usual size. For sizes in pixels that hold text."""
+        return self._scale
+
+    @property
+    def prefers_still(self) -> bool:
+        """Whether the system asks for less movement, as far as Qt can tell."""
+        return self._app.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration) == 0
+
     def set_scheme(self, scheme: Scheme) -> None:
         self._scheme = scheme
         self._on_system_changed()
 
+    def set_sizes(self, *, reading_points: float, interface_scale: float) -> None:
+        """The size of what was said in points, and of everything else as a factor."""
+        if (reading_points, interface_scale) == (reading_font().pointSizeF(), self._scale):
+            return
+        self._scale = interface_scale
+        self._set_fonts(reading_points)
+        self._apply()
+        self.changed.emit()
+
+    def apply_settings(self, settings: Settings) -> None:
+        """The look the user has chosen. Emits `changed` only where something is another one."""
+        self.set_scheme(settings.scheme)
+        self.set_sizes(
+            reading_points=settings.reading_points,
+            interface_scale=settings.interface_percent / 100,
+        )
+
     def icon(self, name: str, color: str, size: int = 20) -> QIcon:
-        """One of `assets/icons` in one colour, sharp on every screen."""
-        return svg_icon(name, color, size)
+        """One of `assets/icons` in one colour, sharp on every screen. Drawn once."""
+        key = name, color, size
+        if key not in self._icons:
+            self._icons[key] = svg_icon(name, color, size)
+        return self._icons[key]
 
     def _choose(self) -> Colors:
         if self._scheme is Scheme.SYSTEM:
@@ -118,9 +124,29 @@ class Theme(QObject):
             self._apply()
             self.changed.emit()
 
+    def _set_fonts(self, reading_points: float) -> None:
+        # on the application, where the two functions below find them from anywhere
+        self._app.setProperty("interfacePoints", INTERFACE_POINTS * self._scale)
+        self._app.setProperty("readingPoints", reading_points)
+        self._app.setFont(interface_font())
+
     def _apply(self) -> None:
         self._app.setPalette(palette(self._colors))
-        self._app.setStyleSheet(stylesheet(self._colors))
+        self._app.setStyleSheet("")  # Qt replaces a sheet four times as slowly as it sets one
+        self._app.setStyleSheet(stylesheet(self._colors, self._scale, self._control_icons()))
+
+    def _control_icons(self) -> dict[str, str]:
+        """Paths of the stylesheet's icons in our colours; none if there is no place for them."""
+        if not self._files.isValid():
+            return {}
+        paths = {}
+        for name in CONTROL_ICONS:
+            is_on_accent = name == "control-check"
+            color = self._colors.on_accent if is_on_accent else self._colors.muted
+            path = Path(self._files.path()) / f"{name}-{color[1:]}.svg"
+            path.write_text(_svg(name, color), encoding="utf-8")
+            paths[name] = path.as_posix()
+        return paths
 
 
 def interface_font() -> QFont:
@@ -130,15 +156,21 @@ def interface_font() -> QFont:
     families = [family for family in FAMILIES if family in installed]
     font = QFont(system)
     font.setFamilies([*families[:1], system.family()])
-    font.setPointSizeF(10.5)
+    font.setPointSizeF(_points("interfacePoints", INTERFACE_POINTS))
     return font
 
 
 def reading_font() -> QFont:
-    """For what was said: a little larger than the interface."""
+    """For what was said: as large as the user wants it."""
     font = interface_font()
-    font.setPointSizeF(12)
+    font.setPointSizeF(_points("readingPoints", READING_POINTS))
     return font
+
+
+def _points(name: str, default: float) -> float:
+    app = QApplication.instance()
+    chosen = app.property(name) if app is not None else None
+    return default if chosen is None else float(chosen)
 
 
 def palette(colors: Colors) -> QPalette:
@@ -166,53 +198,13 @@ def palette(colors: Colors) -> QPalette:
     return made
 
 
-def stylesheet(colors: Colors) -> str:
-    """Rounded surfaces and quiet buttons; everything else is Fusion with our palette."""
-    return f"""
-    QWidget#composer {{ background: {colors.surface}; border: 1px solid {colors.border};
-        border-radius: 14px; }}
-    QWidget#composer[focused="true"] {{ border-color: {colors.accent}; }}
-    QWidget#composer QPlainTextEdit {{ background: transparent; border: none; }}
-    QFrame#bubble {{ background: {colors.raised}; border-radius: 14px; }}
-    QFrame#error {{ background: {colors.danger_surface}; border-radius: 10px; }}
-    QFrame#error QLabel#message {{ color: {colors.danger}; font-weight: 600; }}
-    QFrame#attachment {{ background: {colors.raised}; border-radius: 8px; }}
-    QLabel[muted="true"] {{ color: {colors.muted}; }}
-    QPushButton {{ background: transparent; color: {colors.text};
-        border: 1px solid {colors.border}; border-radius: 8px; padding: 5px 12px; }}
-    QPushButton:hover {{ background: {colors.raised}; }}
-    QPushButton:focus {{ border-color: {colors.accent}; }}
-    QPushButton#chip {{ background: {colors.surface}; border-radius: 16px; padding: 9px 16px;
-        text-align: left; }}
-    QPushButton#chip:hover {{ border-color: {colors.accent}; }}
-    QPushButton#act {{ background: {colors.accent}; border: 2px solid {colors.accent};
-        border-radius: 17px; padding: 0; }}
-    QPushButton#act:focus {{ border-color: {colors.text}; }}
-    QPushButton#act[idle="true"] {{ background: {colors.raised}; border-color: {colors.raised}; }}
-    QPushButton#flat {{ border-color: transparent; padding: 4px 8px; }}
-    QPushButton#flat:focus {{ border-color: {colors.accent}; }}
-    QScrollArea, QScrollArea > QWidget > QWidget {{ background: {colors.window}; border: none; }}
-    QScrollBar:vertical {{ background: transparent; width: {SCROLL_BAR_WIDTH}px; margin: 2px; }}
-    QScrollBar::handle:vertical {{ background: {colors.border}; border-radius: 4px;
-        min-height: 36px; }}
-    QScrollBar::handle:vertical:hover {{ background: {colors.muted}; }}
-    QScrollBar[idle="true"]::handle:vertical {{ background: transparent; }}
-    QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; }}
-    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
-    QToolTip {{ background: {colors.raised}; color: {colors.text};
-        border: 1px solid {colors.border}; padding: 4px; }}
-    """
-
-
 def svg_icon(name: str, color: str, size: int) -> QIcon:
-    # QtSvg draws no "currentColor" of ours, so the colour is written into the file's text
     from PySide6.QtSvg import QSvgRenderer
 
-    source = (ASSETS / "icons" / f"{name}.svg").read_text(encoding="utf-8")
-    renderer = QSvgRenderer(QByteArray(source.replace("currentColor", color).encode()))
+    renderer = QSvgRenderer(QByteArray(_svg(name, color).encode()))
     icon = QIcon()
-    for scale in (1, 2, 3):
-        pixmap = QPixmap(QSize(size, size) * scale)
+    for scale in SCREEN_SCALES:
+        pixmap = QPixmap((QSize(size, size).toSizeF() * scale).toSize())
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
         renderer.render(painter)
@@ -220,3 +212,9 @@ def svg_icon(name: str, color: str, size: int) -> QIcon:
         pixmap.setDevicePixelRatio(scale)
         icon.addPixmap(pixmap)
     return icon
+
+
+def _svg(name: str, color: str) -> str:
+    # QtSvg draws no "currentColor" of ours, so the colour is written into the file's text
+    source = (ASSETS / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+    return source.replace("currentColor", color)

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from app.__main__ import Running, build
+from app.__main__ import Look, Running, build
 from app.paths import Paths
-from app.ui.theme import Scheme, Theme
+from app.settings import Scheme, SettingsStore
+from app.state.autosave import Writer
+from app.ui.theme import Theme
 from engine.messages import LoadRequest
 from tests.fakes import FakePipeline, answering, no_jobs
+
+THREADS = {"redraft-engine", "redraft-jobs", "redraft-save", "redraft-history", "redraft-text"}
 
 
 @pytest.fixture
@@ -34,8 +38,9 @@ def start(qtbot, paths, theme) -> Iterator:
 
     def start_one(pipeline: FakePipeline | None = None, load=None, model="demo") -> Running:
         pipeline = pipeline or FakePipeline(answering("Hello there, friend."))
-        request = LoadRequest(model=model)
-        running = build(paths, request, theme, load or pipeline.load, no_jobs)
+        writer = Writer()
+        look = Look(settings=SettingsStore(paths.settings, writer), writer=writer, theme=theme)
+        running = build(paths, LoadRequest(model=model), look, load or pipeline.load, no_jobs)
         started.append(running)
         qtbot.addWidget(running.window)
         running.window.show()
@@ -46,4 +51,4 @@ def start(qtbot, paths, theme) -> Iterator:
     ended = [running.shut_down() for running in started]
     assert all(ended)
     names = {thread.name.split("_")[0] for thread in threading.enumerate()}
-    assert not names & {"redraft-engine", "redraft-jobs", "redraft-save"}
+    assert not names & THREADS

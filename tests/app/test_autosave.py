@@ -7,13 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 
 import pytest
 
 from app.paths import ASSETS
 from app.state.autosave import Autosave, Writer, read_json, set_aside, write_atomically
-from app.state.restore import Unsent, restore
 
 PROJECT = ASSETS.parent
 WRITER = """
@@ -114,34 +112,10 @@ def test_setting_aside_never_overwrites(tmp_path):
     assert set_aside(path, "earlier") is None
 
 
-def test_everything_comes_back(paths):
-    unsent = Unsent(typed="half a sen", pasted="long")
-    write_atomically(paths.unsent, json.dumps(asdict(unsent)).encode())
-    rows = [{"role": "user", "text": "hi"}, {"role": "model", "text": "hello", "reason": "end"}]
-    write_atomically(paths.conversation, json.dumps(rows).encode())
-    restored = restore(paths)
-    assert [message.text for message in restored.messages] == ["hi", "hello"]
-    assert restored.unsent == unsent
-    assert restored.unsent.text == "half a sen\n\nlong"
-    assert restored.notice == ""
-
-
-def test_a_first_start_finds_nothing(paths):
-    restored = restore(paths)
-    assert (restored.messages, restored.unsent, restored.notice) == ((), Unsent(), "")
-
-
-@pytest.mark.parametrize(
-    "garbage", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"null, 3", b'"text"', b"[[]]"]
-)
-def test_an_unreadable_file_is_kept_and_told(paths, garbage):
-    paths.conversation.write_bytes(garbage)
-    paths.unsent.write_bytes(garbage)
-    restored = restore(paths)
-    assert restored.messages == ()
-    assert restored.unsent == Unsent()
-    assert "could not be read" in restored.notice
-    kept = sorted(paths.data.glob("*unreadable*"))
-    assert len(kept) == 2
-    assert all(path.read_bytes() == garbage for path in kept)
-    assert restore(paths).notice == ""
+@pytest.mark.parametrize("garbage", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"null, 3"])
+def test_what_is_no_json_is_said_to_be_none(tmp_path, garbage):
+    path = tmp_path / "file.json"
+    assert read_json(path) is None
+    path.write_bytes(garbage)
+    with pytest.raises(ValueError, match=r"."):
+        read_json(path)

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QMimeData, Qt
 
 from engine.messages import EngineFault, ErrorKind, FinishReason
-from tests.app.driving import field, press, say, seen, spoken, wait_idle
+from tests.app.driving import field, press, say, seen, spoken, wait_chat, wait_idle
 from tests.fakes import FakePipeline, Gate, answering, draft, ending, prompt_of
 
 TOO_LONG = EngineFault(
@@ -62,7 +62,7 @@ def test_a_failed_message_is_brought_back_to_be_edited(qtbot, start):
     qtbot.keyClicks(field(running), "typed since")
     press(qtbot, running.window, "Edit the message")
     assert field(running).toPlainText() == "far too long\n\ntyped since"
-    assert running.session.messages == ()
+    assert running.session.path == ()
     qtbot.keyClick(field(running), Qt.Key.Key_Return)
     wait_idle(qtbot, running)
     assert pipeline.seen[-1] == "far too long\n\ntyped since"
@@ -194,7 +194,7 @@ def test_closing_in_mid_generation_keeps_what_has_settled(qtbot, start):
     assert time.monotonic() - began < 2.0
     assert not any(thread.name.startswith("redraft") for thread in threading.enumerate())
     again = start()
-    assert spoken(again) == ["a question", "Settled."]
+    wait_chat(qtbot, again, ["a question", "Settled."])
     assert "What had settled is kept" in seen(again.window)
     assert field(again).toPlainText() == "next one"
 
@@ -210,7 +210,7 @@ def test_closing_while_the_model_loads_is_prompt(qtbot, start):
     qtbot.waitUntil(gate.reached.is_set)
     say(qtbot, running, "waiting")
     running.window.close()
-    assert running.session.messages[0].text == "waiting"
+    assert running.session.path[0].text == "waiting"
     assert not running.session.is_busy
 
 
@@ -219,19 +219,24 @@ def test_closing_at_once_does_not_harm(start):
         start().window.close()
 
 
-def test_a_full_disk_is_told(qtbot, start, paths):
+def test_a_history_that_cannot_be_read_is_told_and_kept(qtbot, start, paths):
+    (paths.data / "chats.sqlite").write_bytes(b"{broken" * 1000)
     running = start()
-    paths.unsent.mkdir()  # nothing can be renamed onto a folder
-    qtbot.keyClicks(field(running), "x")
     qtbot.waitUntil(running.window.notice.isVisible)
-    assert "could not be saved" in running.window.notice.text
-    assert field(running).toPlainText() == "x"
-
-
-def test_a_broken_saved_conversation_is_told_and_kept(qtbot, start, paths):
-    paths.conversation.write_bytes(b"{broken")
-    running = start()
-    assert "could not be read" in running.window.notice.text
+    assert "damaged" in running.window.notice.text
     qtbot.waitUntil(lambda: "Test model" in running.window.status_line.text)
     assert running.window.notice.isVisible()  # the model being ready does not wipe it away
-    assert list(paths.data.glob("conversation.unreadable-*"))
+    kept = [file for file in paths.data.iterdir() if file.read_bytes()[:7] == b"{broken"]
+    assert kept
+    say(qtbot, running, "still here?")
+    wait_idle(qtbot, running)
+    assert spoken(running) == ["still here?", "Hello there, friend."]
+
+
+def test_settings_that_cannot_be_read_are_told_and_kept(qtbot, start, paths):
+    paths.settings.write_bytes(b"{broken")
+    running = start()
+    assert running.window.notice.isVisible()
+    assert "settings" in running.window.notice.text.lower()
+    kept = [file for file in paths.data.iterdir() if file.read_bytes()[:7] == b"{broken"]
+    assert kept

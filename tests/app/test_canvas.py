@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QRegion
 from PySide6.QtWidgets import QWidget
 
-from app.ui.canvas import Canvas
-from app.ui.canvas_layout import CanvasLayout, draft_text, units
+from app.ui.canvas.canvas import Canvas
+from app.ui.canvas.layout import CanvasLayout, draft_text, units
 from app.ui.text_view import TextView
 from app.ui.theme import LIGHT, reading_font
 from engine.messages import Channel, Draft, TokenState
@@ -66,7 +67,7 @@ def test_a_settled_canvas_looks_exactly_like_ordinary_text(qtbot, theme, canvas,
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_states_change_how_strong_the_text_is_never_its_shape(canvas, name):
     """Where the settled text has no ink, no unsure piece has any either, underlines aside."""
-    text = SCRIPTS[name]
+    text = SCRIPTS[name].replace("\n", " ")  # a line end that is noise is not one
     layout = CanvasLayout(reading_font())
     layout.set_width(500)
     layout.show("", mixed(text, [TokenState.SETTLED]))
@@ -134,6 +135,22 @@ def test_thoughts_are_not_shown():
     assert (text, stretches) == ("", [])
 
 
+def test_a_canvas_can_show_the_thoughts_instead():
+    both = replace(draft(1, ("hm", "yes")), channels=bytes([Channel.THOUGHT, Channel.ANSWER]))
+    assert draft_text(both, Channel.THOUGHT)[0] == "hm"
+    assert draft_text(both)[0] == "yes"
+
+
+def test_line_ends_in_noise_move_nothing():
+    pieces = ("a", "\n\n", "b", "\u2028", "c")
+    for state, shown in (
+        (TokenState.NOISE, "a  b c"),
+        (TokenState.PROVISIONAL, "a\n\nb\nc"),
+        (TokenState.ACCEPTED, "a\n\nb\nc"),
+    ):
+        assert draft_text(draft(1, pieces, (state,) * 5))[0] == shown
+
+
 def test_a_grapheme_of_two_pieces_is_one(canvas):
     """The border moves behind the grapheme, so no part of it is veiled on its own."""
     states = (TokenState.SETTLED, TokenState.NOISE, TokenState.NOISE)
@@ -161,6 +178,8 @@ def test_laying_out_what_changed_gives_the_same_as_all_anew():
     for step in range(120):
         if chooser.random() < 0.2:
             committed += " ".join(chooser.choices(words, k=5))
+        elif chooser.random() < 0.1:  # a replay goes back
+            committed = committed[: chooser.randrange(len(committed) + 1)]
         if chooser.random() < 0.05:
             layout.set_width(chooser.choice((200, 300, 401)))
         pieces = tuple(" " + word for word in chooser.choices(words, k=12))
@@ -220,10 +239,43 @@ def test_only_what_is_asked_for_is_painted(canvas):
 
 
 def test_the_accessible_name_is_the_settled_text(qtbot, canvas):
-    canvas.show_draft(draft(1, ("noise",)))
-    assert canvas.accessibleName() == "The answer is being written"
+    for step in range(1, 5):
+        canvas.show_draft(draft(1, (f"noise {step}",), step=step))
+        canvas.show_now()
+        assert canvas.accessibleName() == "The answer is being written"
     canvas.show_committed("Settled.")
+    canvas.show_draft(draft(1, ("more noise",), canvas=1))
+    canvas.show_now()
     assert canvas.accessibleName() == "Settled."
+
+
+def test_a_replay_shows_any_step_in_any_order(canvas, theme, qtbot):
+    steps = [("", "one two"), ("One two. ", "three\nfour"), ("One two. Three\nfour. ", "five")]
+    chooser = random.Random(2)
+    for _ in range(30):
+        committed, text = chooser.choice(steps)
+        step = draft(1, (text,), (TokenState.ACCEPTED,))
+        canvas.show_step(committed, step)
+        canvas.show_now()
+        assert canvas.shown_text == committed + text
+        fresh = CanvasLayout(reading_font())
+        fresh.set_width(canvas.width())
+        fresh.show(committed, step)
+        assert described(canvas._layout) == described(fresh)
+        assert canvas.text_height == fresh.height <= canvas.height()
+
+
+def test_a_new_text_size_is_taken_over_at_once(qtbot, canvas, theme):
+    canvas.show_draft(draft(1, (" word",) * 60))
+    canvas.show_now()
+    before = canvas.text_height
+    theme.set_sizes(reading_points=18, interface_scale=1.0)
+    try:
+        assert canvas.text_height > 1.8 * before
+        assert canvas.height() >= canvas.text_height
+        assert canvas.shown_text == " word" * 60
+    finally:
+        theme.set_sizes(reading_points=12, interface_scale=1.0)
 
 
 def test_a_long_committed_text_costs_nothing_per_draft(qtbot, canvas):

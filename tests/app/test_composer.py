@@ -6,10 +6,11 @@ import time
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
-from PySide6.QtWidgets import QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton
 
-from app.state.restore import Unsent
-from app.ui.composer import Composer
+from app.settings import SendKey
+from app.state.unsent import Unsent
+from app.ui.chat.composer import Composer
 
 MEGABYTE = "x" * (1 << 20)
 
@@ -118,3 +119,85 @@ def test_the_field_grows_with_its_text_and_then_scrolls(qtbot, composer, field):
     assert heights[8] == heights[-1]
     composer.clear()
     assert field.height() == heights[0]
+
+
+def press_up(qtbot, field, times=1, key=Qt.Key.Key_Up):
+    for _ in range(times):
+        qtbot.keyClick(field, key)
+
+
+def test_up_brings_back_what_was_asked_and_down_goes_on(qtbot, composer, field):
+    composer.set_asked(("first", "second\nof two lines", "third"))
+    press_up(qtbot, field)
+    assert field.toPlainText() == "third"
+    press_up(qtbot, field, 5)
+    assert field.toPlainText() == "first"
+    press_up(qtbot, field, 1, Qt.Key.Key_Down)
+    assert field.toPlainText() == "second\nof two lines"
+    press_up(qtbot, field, 2, Qt.Key.Key_Down)
+    assert field.toPlainText() == ""
+
+
+def test_what_one_types_oneself_is_never_replaced(qtbot, composer, field):
+    composer.set_asked(("asked",))
+    qtbot.keyClicks(field, "mine")
+    press_up(qtbot, field)
+    assert field.toPlainText() == "mine"
+    composer.clear()
+    press_up(qtbot, field)
+    qtbot.keyClicks(field, " and more")
+    press_up(qtbot, field)
+    press_up(qtbot, field, 1, Qt.Key.Key_Down)
+    assert field.toPlainText() == "asked and more"
+
+
+def test_page_keys_are_for_the_talk_until_the_field_has_pages_of_its_own(qtbot, composer, field):
+    asked = []
+    composer.paged.connect(asked.append)
+    qtbot.keyClick(field, Qt.Key.Key_PageUp)
+    qtbot.keyClick(field, Qt.Key.Key_PageDown)
+    assert asked == [-1, 1]
+    for _ in range(20):
+        qtbot.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    end = field.textCursor().blockNumber()
+    qtbot.keyClick(field, Qt.Key.Key_PageUp)
+    assert asked == [-1, 1]
+    assert field.textCursor().blockNumber() < end
+
+
+def test_the_hint_and_the_button_name_the_key_that_sends(qtbot, composer, field):
+    composer.set_send_key(SendKey.CTRL_ENTER)
+    button = next(each for each in composer.findChildren(QPushButton) if each.objectName() == "act")
+    assert "Ctrl+Enter" in button.toolTip()
+    assert any("Ctrl+Enter sends" in each.text() for each in composer.findChildren(QLabel))
+    qtbot.keyClicks(field, "one")
+    with qtbot.assertNotEmitted(composer.send_requested):
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+    with qtbot.waitSignal(composer.send_requested):
+        qtbot.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert composer.unsent.text == "one\n"
+
+
+def test_each_line_runs_in_its_own_direction(qtbot, composer, field):
+    field.insertPlainText("مرحبا، كيف حالك؟")
+    qtbot.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClicks(field, "Hello")
+    blocks = [field.document().findBlockByNumber(number) for number in range(2)]
+    assert [block.textDirection() for block in blocks] == [
+        Qt.LayoutDirection.RightToLeft,
+        Qt.LayoutDirection.LeftToRight,
+    ]
+    assert composer.unsent.text == "مرحبا، كيف حالك؟\nHello"
+
+
+def test_it_can_be_as_narrow_as_the_window(composer):
+    assert composer.minimumSizeHint().width() <= 250
+
+
+def test_what_is_shown_of_another_chat_is_all_of_it(composer):
+    unsent = Unsent(typed="typed", pasted=MEGABYTE)
+    composer.set_unsent(unsent)
+    assert composer.unsent == unsent
+    composer.set_unsent(Unsent(typed="only"))
+    assert composer.unsent == Unsent(typed="only")
+    assert not composer._note_frame.isVisible()

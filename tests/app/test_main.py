@@ -73,7 +73,7 @@ def test_torch_is_mapped_without_being_imported(tmp_path):
 def test_state_needs_no_widgets(tmp_path):
     done = run(
         "import sys, pkgutil, importlib, app.state; "
-        "[importlib.import_module(f'app.state.{m.name}') for m in pkgutil.iter_modules(app.state.__path__)]; "
+        "[importlib.import_module(m.name) for m in pkgutil.walk_packages(app.state.__path__, 'app.state.')]; "
         "bad = [m for m in sys.modules if m == 'PySide6.QtWidgets' or m.startswith('app.ui')]; "
         "sys.exit(', '.join(bad) or None)",
         tmp_path,

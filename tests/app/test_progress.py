@@ -41,8 +41,8 @@ def test_progress_in_words():
 
 def test_figures_of_a_finished_answer():
     line = usage_text(usage(new_tokens=120, steps=12))
-    assert line == "120 tokens in 12 steps · 10.0 tokens a step · 3,000 tokens/s"
-    assert "1 step " in usage_text(usage(new_tokens=3, steps=1))
+    assert line == "120 tokens · 12 steps · 10.0 tokens a step · 3,000 tokens/s"
+    assert "1 step ·" in usage_text(usage(new_tokens=3, steps=1))
     assert usage_text(usage(new_tokens=0, steps=0)) == ""
 
 

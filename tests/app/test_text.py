@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtGui import QTextDocument
 
 from app.state.text import SHOWN_CHARACTERS, clean, is_blank, shown, visible
-from app.ui.canvas_layout import units
+from app.ui.canvas.layout import units
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 

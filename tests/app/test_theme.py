@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QLineEdit,
+    QListWidget,
+    QPlainTextEdit,
+    QPushButton,
+    QRadioButton,
+    QSlider,
+    QSpinBox,
+    QTabBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from app.ui.theme import DARK, LIGHT, Colors, Scheme, Theme, palette, svg_icon
+from app.settings import Settings
+from app.ui.theme import (
+    DARK,
+    LIGHT,
+    Colors,
+    Scheme,
+    Theme,
+    interface_font,
+    palette,
+    reading_font,
+    svg_icon,
+)
 
 
 def luminance(color: str) -> float:
@@ -25,11 +52,12 @@ def contrast(one: str, other: str) -> float:
 def test_every_text_stands_out(colors: Colors):
     for ground in (colors.window, colors.surface, colors.raised):
         assert contrast(colors.text, ground) >= 7
-        assert contrast(colors.muted, ground) >= 4.5
+        for ink in (colors.muted, colors.accent, colors.danger):
+            assert contrast(ink, ground) >= 4.5
+        assert contrast(colors.outline, ground) >= 3  # where a control is
+    for ink in (colors.text, colors.danger, colors.muted):
+        assert contrast(ink, colors.danger_surface) >= 4.5
     assert contrast(colors.on_accent, colors.accent) >= 4.5
-    assert contrast(colors.danger, colors.danger_surface) >= 4.5
-    assert contrast(colors.text, colors.danger_surface) >= 4.5
-    assert contrast(colors.accent, colors.window) >= 3  # focus and underlines
 
 
 @pytest.mark.parametrize("colors", [LIGHT, DARK], ids=["light", "dark"])
@@ -61,7 +89,110 @@ def test_the_system_is_followed_where_it_says_something(qapp, theme: Theme, monk
         theme.set_scheme(Scheme.LIGHT)
 
 
-@pytest.mark.parametrize("name", ["send", "stop", "redraft"])
+def controls() -> list[QWidget]:
+    """One of each kind, with something in it."""
+    box, rows, tabs = QComboBox(), QListWidget(), QTabBar()
+    box.addItem("One")
+    rows.addItem("One")
+    tabs.addTab("One")
+    field = QPlainTextEdit()
+    field.setProperty("field", True)
+    flat, tool = QPushButton("Flat"), QToolButton()
+    flat.setObjectName("flat")
+    tool.setText("Tool")
+    tool.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    spins: list[QWidget] = [QSpinBox(), QDoubleSpinBox()]
+    buttons: list[QWidget] = [
+        QPushButton("Push"),
+        flat,
+        tool,
+        QCheckBox("Check"),
+        QRadioButton("R"),
+    ]
+    return [
+        *buttons,
+        *spins,
+        box,
+        rows,
+        tabs,
+        field,
+        QLineEdit(),
+        QSlider(Qt.Orientation.Horizontal),
+    ]
+
+
+@pytest.mark.parametrize("scheme", [Scheme.LIGHT, Scheme.DARK])
+@pytest.mark.parametrize("place", range(13))
+def test_focus_is_seen_on_every_control(qtbot, theme: Theme, scheme: Scheme, place: int):
+    made = controls()
+    assert len(made) == 13
+    window = QWidget()
+    qtbot.addWidget(window)
+    layout = QVBoxLayout(window)
+    other = QPushButton("Other")
+    layout.addWidget(other)
+    layout.addWidget(made[place])
+    try:
+        theme.set_scheme(scheme)
+        window.show()
+        qtbot.waitActive(window)
+        counts = []
+        for chosen in (other, made[place]):
+            chosen.setFocus(Qt.FocusReason.TabFocusReason)
+            qtbot.waitUntil(chosen.hasFocus)
+            counts.append(count_of(theme.colors.accent, made[place]))
+        assert counts[1] >= counts[0] + 2 * made[place].height(), "a ring of the accent's colour"
+    finally:
+        theme.set_scheme(Scheme.LIGHT)
+
+
+def count_of(color: str, widget: QWidget) -> int:
+    image = widget.grab().toImage()
+    name = color.lower()
+    return sum(
+        image.pixelColor(x, y).name() == name
+        for x in range(image.width())
+        for y in range(image.height())
+    )
+
+
+def test_sizes_reach_both_fonts_and_the_controls(qtbot, theme: Theme):
+    button = QPushButton("Button")
+    qtbot.addWidget(button)
+    button.show()
+    before = (button.sizeHint().height(), interface_font().pointSizeF())
+    try:
+        with qtbot.waitSignal(theme.changed):
+            theme.set_sizes(reading_points=18.0, interface_scale=1.5)
+        assert reading_font().pointSizeF() == 18.0
+        assert interface_font().pointSizeF() == pytest.approx(before[1] * 1.5)
+        assert button.font().pointSizeF() == pytest.approx(before[1] * 1.5)
+        assert button.sizeHint().height() > before[0] * 1.3
+        with qtbot.assertNotEmitted(theme.changed):
+            theme.set_sizes(reading_points=18.0, interface_scale=1.5)
+    finally:
+        theme.set_sizes(reading_points=12.0, interface_scale=1.0)
+
+
+def test_settings_are_applied(qtbot, theme: Theme):
+    try:
+        theme.apply_settings(Settings(scheme=Scheme.DARK, reading_points=14.0))
+        assert theme.colors is DARK
+        assert reading_font().pointSizeF() == 14.0
+    finally:
+        theme.apply_settings(Settings(scheme=Scheme.LIGHT))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.25, 1.5, 1.75, 2.0])
+def test_icons_are_drawn_for_each_scale_of_the_screen(qapp, scale: float):
+    pixmap = svg_icon("send", "#ff0000", 20).pixmap(QSize(20, 20), scale)
+    assert pixmap.width() == round(20 * scale)
+    assert pixmap.devicePixelRatio() == scale
+
+
+@pytest.mark.parametrize(
+    "name", ["send", "stop", "redraft", "reset", "control-up", "control-down", "control-check"]
+)
 def test_icons_have_ink(qapp, name):
     image = svg_icon(name, "#ff0000", 20).pixmap(20, 20).toImage()
     inked = sum(image.pixelColor(x, y).alpha() > 0 for x in range(20) for y in range(20))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel
 
-from app.state import autosave
-from app.state.autosave import read_json
+from app.settings import Scheme
+from app.state.history.library import Library
 from app.ui.text_view import TextView
-from app.ui.theme import DARK, LIGHT, Scheme
+from app.ui.theme import DARK, LIGHT
 from engine.messages import (
     Channel,
     Committed,
@@ -16,7 +16,7 @@ from engine.messages import (
     Role,
     TokenState,
 )
-from tests.app.driving import field, press, say, seen, spoken, wait_idle
+from tests.app.driving import field, press, saved, say, seen, spoken, wait_chat, wait_idle
 from tests.fakes import FakePipeline, Gate, answering, draft, ending
 
 STORY = "Once a fox found a lantern by the river and carried it home."
@@ -65,7 +65,7 @@ def test_the_stop_button_stops(qtbot, start):
     qtbot.waitUntil(gate.reached.is_set)
     press(qtbot, running.window.composer, "Stop")
     wait_idle(qtbot, running)
-    assert running.session.messages[-1].reason is FinishReason.STOPPED
+    assert running.session.path[-1].reason is FinishReason.STOPPED
 
 
 def test_a_message_typed_before_the_model_is_ready_is_answered_when_it_is(qtbot, start):
@@ -116,7 +116,7 @@ def test_an_answer_of_several_canvases_grows(qtbot, start):
     running = start(FakePipeline(script))
     say(qtbot, running, "go on")
     wait_idle(qtbot, running)
-    assert running.session.messages[-1].text == "Part 0. Part 1. Part 2. "
+    assert running.session.path[-1].text == "Part 0. Part 1. Part 2. "
 
 
 def test_thoughts_are_kept_apart(qtbot, start):
@@ -129,7 +129,7 @@ def test_thoughts_are_kept_apart(qtbot, start):
     say(qtbot, running, "think")
     wait_idle(qtbot, running)
     assert spoken(running) == ["think", "Said."]
-    assert running.session.messages[-1].thought == "hmm"
+    assert running.session.path[-1].thought == "hmm"
 
 
 def test_nothing_moves_while_the_answer_is_written_or_when_it_settles(qtbot, start):
@@ -226,7 +226,7 @@ def test_what_is_typed_and_said_is_there_at_the_next_start(qtbot, start, paths):
     qtbot.keyClicks(field(first), "half a sent")
     first.window.close()
     second = start(FakePipeline(answering("Again.")))
-    assert spoken(second) == ["Remember me", "Noted."]
+    wait_chat(qtbot, second, ["Remember me", "Noted."])
     assert field(second).toPlainText() == "half a sent"
     say(qtbot, second, "ence")
     wait_idle(qtbot, second)
@@ -236,9 +236,7 @@ def test_what_is_typed_and_said_is_there_at_the_next_start(qtbot, start, paths):
 def test_typing_is_on_disk_without_closing(qtbot, start, paths):
     running = start()
     qtbot.keyClicks(field(running), "unsent words")
-    qtbot.waitUntil(
-        lambda: paths.unsent.exists() and read_json(paths.unsent)["typed"] == "unsent words",
-    )
+    qtbot.waitUntil(lambda: [chat.unsent.typed for chat in saved(paths)] == ["unsent words"])
 
 
 def test_what_has_settled_is_on_disk_while_the_answer_goes_on(qtbot, start, paths):
@@ -251,58 +249,57 @@ def test_what_has_settled_is_on_disk_while_the_answer_goes_on(qtbot, start, path
 
     running = start(FakePipeline(script))
     say(qtbot, running, "two canvases")
-    qtbot.waitUntil(
-        lambda: (
-            paths.conversation.exists()
-            and [row["text"] for row in read_json(paths.conversation)]
-            == ["two canvases", "First. "]
-        ),
-    )
-    assert read_json(paths.conversation)[1]["open"]
+
+    def texts():
+        return [message.text for chat in saved(paths) for message in chat.conversation.path]
+
+    qtbot.waitUntil(lambda: texts() == ["two canvases", "First. "])
+    assert running.session.is_busy
 
 
-def test_killed_at_any_moment_a_message_is_in_one_of_the_files(qtbot, start, paths, monkeypatch):
-    """After every single write to disk the text is there, sent or unsent, also when taken back."""
-    files = {"unsent.json": "", "conversation.json": ""}
-    moments = []
-    write = autosave.write_atomically
-
-    def watched(path, data):
-        write(path, data)
-        files[path.name] = data.decode()
-        moments.append("precious" in files["unsent.json"] + files["conversation.json"])
-
-    monkeypatch.setattr(autosave, "write_atomically", watched)
+def test_a_message_is_on_disk_before_the_model_sees_it(qtbot, start, paths):
+    found = []
 
     def script(request_id, request, cancelled):
-        raise RuntimeError("so that it can be taken back")
-        yield
+        found.append([m.text for chat in saved(paths) for m in chat.conversation.path])
+        yield from ending(request_id, "Seen.", FinishReason.END)
 
     running = start(FakePipeline(script))
-    qtbot.keyClicks(field(running), "precious")
-    qtbot.waitUntil(lambda: any(moments))
-    for _ in range(3):
-        del moments[:]
-        qtbot.keyClicks(field(running), "!")  # starts the clock of the unsent file
-        qtbot.keyClick(field(running), Qt.Key.Key_Return)
-        wait_idle(qtbot, running)
-        press(qtbot, running.window, "Edit the message")
-        qtbot.waitUntil(lambda: len(moments) >= 3 and files["conversation.json"] == "[]")
-        assert all(moments)
+    say(qtbot, running, "precious")
+    wait_idle(qtbot, running)
+    assert found == [["precious", ""]]
 
 
-def test_a_new_chat_puts_the_old_one_aside(qtbot, start, paths):
+def test_a_new_chat_leaves_the_old_one_in_the_list(qtbot, start, paths):
     pipeline = FakePipeline(answering("Old answer."))
     running = start(pipeline)
     say(qtbot, running, "old question")
     wait_idle(qtbot, running)
-    press(qtbot, running.window, "New chat")
+    press(qtbot, running.window.chat_list, "New chat")
     assert running.window.empty_state.isVisible()
-    (kept,) = paths.data.glob("conversation.earlier-*.json")
-    assert [row["text"] for row in read_json(kept)] == ["old question", "Old answer."]
     say(qtbot, running, "new question")
     wait_idle(qtbot, running)
     assert len(pipeline.requests[-1].turns) == 1
+    chats = running.window.chat_list
+    qtbot.waitUntil(lambda: chats.titles == ("new question", "old question"))
+    rect = chats.view.visualRect(chats.view.model().index(1, 0))
+    qtbot.mouseClick(chats.view.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
+    wait_chat(qtbot, running, ["old question", "Old answer."])
+    assert running.window.header.title == "old question"
+
+
+def test_a_disk_that_refuses_is_told_and_the_model_answers_all_the_same(qtbot, start, monkeypatch):
+    save = Library.save
+    monkeypatch.setattr(
+        Library, "save", lambda self, chat, messages, leaf, on_saved=None: (
+            save(self, chat, messages, leaf),
+            on_saved and on_saved(False),
+        ),
+    )  # fmt: skip
+    running = start(FakePipeline(answering("Here.")))
+    say(qtbot, running, "hello")
+    wait_idle(qtbot, running)
+    assert spoken(running) == ["hello", "Here."]
 
 
 def test_every_label_shows_its_text_as_it_is(qtbot, start):
@@ -312,10 +309,11 @@ def test_every_label_shows_its_text_as_it_is(qtbot, start):
     labels = running.window.findChildren(QLabel)
     assert labels
     assert all(label.textFormat() is Qt.TextFormat.PlainText for label in labels)
-    assert spoken(running) == [
-        "<img src='file:///etc/hostname'>",
-        "<b>not bold</b> ![x](file:///etc/hostname)",
-    ]
+    qtbot.waitUntil(lambda: running.window.chat.exchanges[0].answer.text.is_rich)
+    question, answer = spoken(running)
+    assert question == "<img src='file:///etc/hostname'>"
+    assert "<b>not bold</b>" in answer
+    assert "file:///etc/hostname" in answer
 
 
 def test_dark_and_light_change_at_once(qtbot, start, theme):

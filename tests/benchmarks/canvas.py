@@ -21,7 +21,7 @@ from PySide6.QtCore import QPoint
 from PySide6.QtGui import QImage, QRegion
 from PySide6.QtWidgets import QApplication, QWidget
 
-from app.ui.canvas import Canvas
+from app.ui.canvas.canvas import Canvas
 from app.ui.theme import TEXT_WIDTH, Scheme, Theme
 from engine.messages import Draft, TokenState
 from tests.benchmarks.record import record

@@ -94,11 +94,10 @@ def run_once(model: str) -> None:
     from PySide6.QtTest import QTest
     from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
-    from app.__main__ import SWITCH_INTERVAL, build, load, run_job
+    from app.__main__ import SWITCH_INTERVAL, build, choose_look, load, run_job
     from app.paths import user_paths
     from app.state.engine_status import Phase
-    from app.ui.canvas import Canvas
-    from app.ui.theme import Theme
+    from app.ui.canvas.canvas import Canvas
     from engine.messages import LoadRequest
 
     marks: dict[str, Any] = {"drafts": [], "drafts_cpu": [], "stall": 0.0}
@@ -119,7 +118,9 @@ def run_once(model: str) -> None:
                 running.session.stop()  # how long the rest takes is another figure
             return False
 
-    running = build(user_paths(), LoadRequest(model=model), Theme(qt), load, run_job)
+    paths = user_paths()
+    paths.create()
+    running = build(paths, LoadRequest(model=model), choose_look(qt, paths), load, run_job)
     watcher = FirstDraft()
     qt.installEventFilter(watcher)
     last_tick = [time.monotonic()]

@@ -1,0 +1,3 @@
+"""A run kept for replay: all its denoising steps, as bytes and back."""
+
+from __future__ import annotations

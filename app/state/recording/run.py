@@ -1,0 +1,126 @@
+"""A stored run, step by step, as a replay shows it: drafts, and the text that had settled before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from app.state.recording.codec import Place, Tape, indices_of
+from engine.messages import Channel, Draft, Frame, TokenState
+
+SURE = (TokenState.ACCEPTED, TokenState.SETTLED, TokenState.PINNED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """One step of a run, and where it stands in it."""
+
+    draft: Draft
+    canvas: int  # counts from 1
+    canvases: int
+    steps: int  # of this canvas
+    sure: int  # tokens
+    tokens: int  # that will be part of the answer
+    confidence: float  # their mean, from 0 to 1
+
+
+class Run:
+    """The steps of one candidate of one span, numbered from 0. Raises RecordingError.
+
+    Reading a step is quick enough for a slider: the GUI thread may do it.
+    """
+
+    def __init__(self, tape: Tape, *, span: int = 0, candidate: int = 0) -> None:
+        self._tape = tape
+        self._numbers = [
+            number
+            for number, place in enumerate(tape.places)
+            if (place.span, place.candidate) == (span, candidate)
+        ]
+        places = [tape.places[number] for number in self._numbers]
+        self._canvases = _stretches(places)
+        self._canvas_of = [
+            canvas for canvas, (start, end) in enumerate(self._canvases) for _ in range(start, end)
+        ]
+        self._settled: list[dict[Channel, str]] = [dict.fromkeys(Channel, "")]
+        self.has_thoughts = any(
+            Channel.THOUGHT in self._frame(end - 1).channels for _, end in self._canvases
+        )
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The first step of each canvas."""
+        return tuple(start for start, _ in self._canvases)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The last step of each canvas."""
+        return tuple(end - 1 for _, end in self._canvases)
+
+    def draft(self, step: int) -> Draft:
+        """The draft that was shown at that step."""
+        frame = self._frame(step)
+        start, end = self._canvases[self._canvas_of[step]]
+        pieces = self._tape.pieces
+        return Draft(
+            request_id=self._tape.request_id,
+            canvas=frame.canvas,
+            step=frame.step,
+            max_steps=end - start,
+            pieces=tuple(pieces[index] for index in indices_of(frame)),
+            confidence=frame.confidence,
+            states=frame.states,
+            channels=frame.channels,
+            span=frame.span,
+            candidate=frame.candidate,
+        )
+
+    def settled_before(self, step: int, channel: Channel = Channel.ANSWER) -> str:
+        """The text of all earlier canvases."""
+        canvas = self._canvas_of[step]
+        while len(self._settled) <= canvas:
+            last = self.draft(self.ends[len(self._settled) - 1])
+            before = self._settled[-1]
+            self._settled.append({each: before[each] + kept_text(last, each) for each in Channel})
+        return self._settled[canvas][channel]
+
+    def moment(self, step: int) -> Moment:
+        draft = self.draft(step)
+        canvas = self._canvas_of[step]
+        start, end = self._canvases[canvas]
+        kept = [
+            confidence
+            for confidence, state in zip(draft.confidence, draft.states, strict=True)
+            if state != TokenState.BEYOND_END
+        ]
+        return Moment(
+            draft=draft,
+            canvas=canvas + 1,
+            canvases=len(self._canvases),
+            steps=end - start,
+            sure=sum(draft.states.count(state) for state in SURE),
+            tokens=len(kept),
+            confidence=sum(kept) / (255 * len(kept)) if kept else 1.0,
+        )
+
+    def _frame(self, step: int) -> Frame:
+        return self._tape.frame(self._numbers[step])
+
+
+def kept_text(draft: Draft, channel: Channel) -> str:
+    """What a canvas leaves behind on a channel."""
+    return "".join(
+        piece
+        for piece, state, where in zip(draft.pieces, draft.states, draft.channels, strict=True)
+        if state != TokenState.BEYOND_END and where == channel
+    )
+
+
+def _stretches(places: list[Place]) -> list[tuple[int, int]]:
+    """The first step of each canvas, and the one after its last."""
+    numbered = groupby(range(len(places)), key=lambda step: places[step].canvas)
+    groups = [list(steps) for _, steps in numbered]
+    return [(group[0], group[-1] + 1) for group in groups]

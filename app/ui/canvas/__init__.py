@@ -1,0 +1,3 @@
+"""The live canvas: an answer while it comes into focus."""
+
+from __future__ import annotations

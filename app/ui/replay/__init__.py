@@ -1,0 +1,3 @@
+"""A run seen again, and saved as a picture."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""A finished answer as rich text."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Settings, presets and how answers are made."""
+
+from __future__ import annotations

@@ -1,0 +1,161 @@
+"""Everything one can do in the window: for the palette, the menu and the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QMenu, QWidget
+
+from app.settings import READING_POINTS, Scheme, SettingsStore, Still
+from app.state.chats import Chats
+from app.state.commands import Command
+from app.state.text import visible
+from app.words import tr
+
+if TYPE_CHECKING:
+    from app.ui.main_window import MainWindow
+
+CHATS_LISTED = 2000  # in the palette
+
+
+def commands(window: MainWindow) -> tuple[Command, ...]:
+    """In the order of the menu; a group each for talk, view and the application."""
+    return (*_talk(window), *_view(window), *_application(window))
+
+
+def _talk(window: MainWindow) -> Iterator[Command]:
+    chats, group = window.chats, tr("Chat")
+
+    def is_stored() -> bool:
+        return chats.is_stored(chats.current.chat_id)
+
+    def has_messages() -> bool:
+        return bool(chats.current.path)
+
+    def has_answer() -> bool:
+        return has_messages() and bool(chats.current.path[-1].text)
+
+    def can_ask() -> bool:
+        return has_messages() and not chats.current.is_busy
+
+    def can_go_on() -> bool:
+        return has_messages() and chats.current.can_continue(chats.current.path[-1])
+
+    def make(
+        key: str,
+        title: str,
+        run: Callable[[], object],
+        shortcut: str = "",
+        is_enabled: Callable[[], bool] = lambda: True,
+    ) -> Command:
+        return Command(
+            id=key, title=title, run=run, shortcut=shortcut, group=group, is_enabled=is_enabled
+        )
+
+    yield make("new", tr("New chat"), window.new_chat, "Ctrl+N")
+    yield make("search", tr("Search chats"), window.search, "Ctrl+F")
+    yield make("again", tr("Answer again"), window.answer_again, "Ctrl+R", can_ask)
+    yield make("go_on", tr("Continue the answer"), window.go_on, "Ctrl+G", can_go_on)
+    yield make("edit", tr("Edit the last question"), window.edit_last, "Ctrl+Shift+E", can_ask)
+    yield make("copy", tr("Copy the last answer"), window.copy_last, "Ctrl+Shift+C", has_answer)
+    yield make(
+        "replay", tr("Watch how the last answer was written"), window.replay_last, "", can_ask
+    )
+    yield make("previous", tr("Previous chat"), lambda: window.step_chat(-1), "Ctrl+PgUp")
+    yield make("next", tr("Next chat"), lambda: window.step_chat(1), "Ctrl+PgDown")
+    yield make("rename", tr("Rename this chat"), window.rename_current, "", is_stored)
+    yield make("export", tr("Export this chat…"), window.export_current, "Ctrl+S", is_stored)
+    yield make("delete", tr("Delete this chat"), window.delete_current, "", is_stored)
+
+
+def _view(window: MainWindow) -> Iterator[Command]:
+    settings, group = window.settings, tr("View")
+
+    def make(key: str, title: str, run: Callable[[], object], shortcut: str = "") -> Command:
+        return Command(id=key, title=title, run=run, shortcut=shortcut, group=group)
+
+    yield make("sidebar", tr("Show or hide the chats"), window.toggle_sidebar, "Ctrl+B")
+    yield make("panel", tr("Show or hide how answers are made"), window.toggle_panel, "Ctrl+.")
+    yield make("larger", tr("Larger text"), lambda: _resize(settings, 1), "Ctrl++")
+    yield make("smaller", tr("Smaller text"), lambda: _resize(settings, -1), "Ctrl+-")
+    yield make("usual", tr("Usual text size"), lambda: settings.reset("reading_points"), "Ctrl+0")
+    for scheme, title in (
+        (Scheme.LIGHT, tr("Light look")),
+        (Scheme.DARK, tr("Dark look")),
+        (Scheme.SYSTEM, tr("Look as the system says")),
+    ):
+        yield make(f"scheme.{scheme.value}", title, partial(settings.change, scheme=scheme))
+    yield make(
+        "still", tr("Let text come into focus without moving"), lambda: _toggle_still(settings)
+    )
+
+
+def _application(window: MainWindow) -> Iterator[Command]:
+    group = tr("Redraft")
+
+    def make(key: str, title: str, run: Callable[[], object], shortcut: str = "") -> Command:
+        return Command(id=key, title=title, run=run, shortcut=shortcut, group=group)
+
+    yield make("palette", tr("All commands"), window.open_palette, "Ctrl+Shift+P")
+    yield make("settings", tr("Settings"), window.dialogs.settings, "Ctrl+,")
+    yield make("log", tr("Log"), window.dialogs.log)
+    yield make("about", tr("About Redraft"), window.dialogs.about)
+    yield make("quit", tr("Quit"), window.close, "Ctrl+Q")
+
+
+def chat_commands(chats: Chats) -> Sequence[Command]:
+    """A command for each chat: to open it."""
+    return [
+        Command(
+            id=f"chat:{summary.id}",
+            title=visible(summary.title) or tr("New chat"),
+            run=partial(chats.open, summary.id),
+            group=tr("Open chat"),
+        )
+        for summary in chats.summaries[:CHATS_LISTED]
+    ]
+
+
+def connect_shortcuts(window: QWidget, all_commands: Sequence[Command]) -> None:
+    for command in all_commands:
+        keys = [command.shortcut] if command.shortcut else []
+        if command.id == "palette":
+            keys.append("Ctrl+P")
+        if command.id == "larger":
+            keys.append("Ctrl+=")  # where + needs Shift
+        for key in keys:
+            QShortcut(QKeySequence(key), window, partial(_run, command))
+
+
+def fill_menu(menu: QMenu, all_commands: Sequence[Command]) -> None:
+    """The commands in their groups, as they can be used now."""
+    menu.clear()
+    last = ""
+    for command in all_commands:
+        if last and command.group != last:
+            menu.addSeparator()
+        last = command.group
+        keys = QKeySequence(command.shortcut).toString(QKeySequence.SequenceFormat.NativeText)
+        # as text: with a shortcut of its own the action would compete with the window's, and Qt
+        # runs neither of two
+        action = menu.addAction(command.title.replace("&", "&&") + (f"\t{keys}" if keys else ""))
+        action.setEnabled(command.is_enabled())
+        action.triggered.connect(lambda _checked=False, command=command: _run(command))
+
+
+def _run(command: Command) -> None:
+    if command.is_enabled():
+        command.run()
+
+
+def _resize(settings: SettingsStore, by: float) -> None:
+    least, most = READING_POINTS
+    settings.change(reading_points=min(max(settings.value.reading_points + by, least), most))
+
+
+def _toggle_still(settings: SettingsStore) -> None:
+    is_on = settings.value.still is Still.ON
+    settings.change(still=Still.OFF if is_on else Still.ON)
