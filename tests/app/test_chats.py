@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -538,6 +539,7 @@ def test_the_preset_of_a_chat_is_there_at_the_next_start(qtbot, start):
 
 def test_old_recordings_are_gone_after_the_start(qtbot, start, tmp_path):
     day = 86_400
+    (tmp_path / "settings.json").write_text(json.dumps({"recording_days": 30}))
     history = History.open(tmp_path / FILE)
     for name, age in (("old", 31 * day), ("young", 29 * day)):
         message = Message(
