@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SPACING = 8
 MARGIN = 24 + SCROLL_BAR_WIDTH  # what is below the talk stands below its column
 SIDES = (250, 640, 400)  # pixels: the chats, the talk, how answers are made
-NARROWEST = (170, 420, 390)
+NARROWEST = (170, 420, 0)  # the last says itself how wide it must be
 
 
 def lay_out(window: MainWindow, theme: Theme) -> QStackedWidget:
