@@ -22,7 +22,7 @@ from engine.messages import (
     ToolCall,
 )
 from engine.recording import Recorder
-from engine.run import IsCancelled, Loaded, Run, drawn, prefill, room
+from engine.run import IsCancelled, Loaded, Run, drawn, prefill, refuse_hopeless, room
 from engine.text.channels import NAME, ChannelState, labels
 from engine.text.prompt import chat_ids
 from engine.text.tools import CallSyntaxError, calls
@@ -33,6 +33,7 @@ def answer(
 ) -> Iterator[RequestEvent]:
     """The events of a chat request, the last of them `Finished`. Raises EngineFault."""
     _refuse_images(request)
+    refuse_hopeless(loaded, request.turns)
     prompt = opening(loaded, request)
     canvases, limit = room(loaded, len(prompt), request.max_new_tokens)
     run = Run(seed=drawn(request.seed), prompt_tokens=len(prompt))

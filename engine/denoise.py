@@ -140,7 +140,7 @@ def _pin_soft(soft: Tensor, free: Tensor, pins: Tensor, model: Model) -> Tensor:
     """The expected embeddings with one-hot distributions at the pins."""
     if bool(free.all()):
         return soft
-    exact = model.weights.embedding[pins.clamp(min=0)]
+    exact = model.look_up(pins.clamp(min=0))
     return torch.where(free[..., None], soft, exact)
 
 

@@ -11,8 +11,9 @@ from torch import Tensor
 from engine.checkpoint.safetensors import TensorEntry, index_checkpoint, read_tensors
 from engine.config import ModelConfig, load_config, load_sampling
 from engine.messages import EngineFault, ErrorKind
+from engine.model.fields import text_shapes, vision_shapes
 from engine.model.network import Model
-from engine.model.weights import assemble, text_shapes, vision_shapes
+from engine.model.weights import assemble
 
 Report = Callable[[str, int, int], None]
 

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 
 import torch
 
-from engine.messages import EngineFault, ErrorKind, FinishReason, Prefill, Usage
+from engine.messages import (
+    EngineFault,
+    ErrorKind,
+    FinishReason,
+    Prefill,
+    Role,
+    TextPart,
+    Turn,
+    Usage,
+)
 from engine.model.cache import SLACK, KVCache
 from engine.model.network import Model
 from engine.text.template import ChatTemplate
@@ -73,15 +82,38 @@ def room(loaded: Loaded, prompt: int, wanted: int | None) -> tuple[int, FinishRe
     length = loaded.model.config.canvas_length
     canvases = (loaded.context - prompt) // length
     if canvases < 1:
-        raise EngineFault(
-            ErrorKind.PROMPT_TOO_LONG,
-            f"This conversation takes {prompt:,} tokens; with room for an answer "
-            f"{loaded.context - length:,} fit.",
-            "Shorten the message, or start a new chat.",
-        )
+        raise _too_long(loaded, f"{prompt:,}")
     asked = MAX_CANVASES if wanted is None else -(-wanted // length)
     limit = FinishReason.CANVAS_EXHAUSTED if wanted is None else FinishReason.LENGTH
     return (asked, limit) if asked <= canvases else (canvases, FinishReason.CONTEXT_FULL)
+
+
+def refuse_hopeless(loaded: Loaded, turns: Sequence[Turn]) -> None:
+    """Raises EngineFault for turns that cannot fit, at once: not a character of them is read.
+
+    What the model said is left out, because thoughts are taken from it; so are the spaces around a
+    text, because templates trim them.
+    """
+    said = sum(
+        len(part.text.strip())
+        for turn in turns
+        if turn.role is not Role.MODEL
+        for part in turn.parts
+        if isinstance(part, TextPart)
+    )
+    if said > loaded.context:  # only then can it be hopeless
+        fewest = loaded.tokenizer.fewest(said)
+        if fewest > loaded.context - loaded.model.config.canvas_length:
+            raise _too_long(loaded, f"at least {fewest:,}")
+
+
+def _too_long(loaded: Loaded, tokens: str) -> EngineFault:
+    room = loaded.context - loaded.model.config.canvas_length
+    return EngineFault(
+        ErrorKind.PROMPT_TOO_LONG,
+        f"This conversation takes {tokens} tokens; with room for an answer {room:,} fit.",
+        "Shorten the message, or start a new chat.",
+    )
 
 
 def prefill(

@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.quant.matmul import linear, mix
+from engine.quant.tensors import Matrix
+
 # Elements of one block of logits. On a CPU a block that stays in its cache saves a third of the time.
 _BLOCK = {"cpu": 1 << 17, "cuda": 8 << 20}
 _MIN_ROWS = 16  # fewer would starve the matrix products
@@ -28,14 +31,14 @@ class VocabularyStatistics:
     soft: Tensor  # [R, D], Σ probability · embedding, unscaled
 
 
-def softcapped_logits(hidden: Tensor, embedding: Tensor, softcap: float) -> Tensor:
+def softcapped_logits(hidden: Tensor, embedding: Matrix, softcap: float) -> Tensor:
     """softcap · tanh(hidden · embeddingᵀ / softcap) in float32; [..., D] -> [..., V]."""
-    return F.linear(hidden, embedding).float().div_(softcap).tanh_().mul_(softcap)
+    return linear(hidden, embedding).float().div_(softcap).tanh_().mul_(softcap)
 
 
 def vocabulary_statistics(
     hidden: Tensor,
-    embedding: Tensor,
+    embedding: Matrix,
     *,
     softcap: float,
     temperature: Tensor,
@@ -65,7 +68,7 @@ def vocabulary_statistics(
 
 def _block(
     hidden: Tensor,
-    embedding: Tensor,
+    embedding: Matrix,
     softcap: float,
     temperature: Tensor,
     draw: Callable[[Tensor, slice], Tensor],
@@ -78,12 +81,12 @@ def _block(
         argmax=tempered.argmax(dim=-1),
         entropy=-torch.linalg.vecdot(chance, log_chance),
         sampled=draw(chance, rows),
-        soft=_soft(tempered, chance, embedding),
+        soft=_soft(tempered, chance, embedding, hidden.dtype),
     )
 
 
-def _soft(tempered: Tensor, chance: Tensor, embedding: Tensor) -> Tensor:
-    """As the reference: the tempered logits pass through the embedding's dtype before the softmax."""
-    if embedding.dtype != torch.float32:
-        chance = tempered.to(embedding.dtype).softmax(dim=-1, dtype=torch.float32)
-    return chance.to(embedding.dtype) @ embedding
+def _soft(tempered: Tensor, chance: Tensor, embedding: Matrix, dtype: torch.dtype) -> Tensor:
+    """As the reference: the tempered logits pass through the network's dtype before the softmax."""
+    if dtype != torch.float32:
+        chance = tempered.to(dtype).softmax(dim=-1, dtype=torch.float32)
+    return mix(chance.to(dtype), embedding)

@@ -16,6 +16,7 @@ from torch import Tensor
 from engine.config import LayerConfig
 from engine.model.norm import rms_norm
 from engine.model.weights import LayerWeights
+from engine.quant.matmul import linear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ def project(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Queries [B, T, K G, d], keys and values [B, T, K, d] of the normed input x [B, T, D]."""
     config = weights.config
-    heads = F.linear(x, weights.qkv).unflatten(-1, (-1, config.head_dim))
+    heads = linear(x, weights.qkv).unflatten(-1, (-1, config.head_dim))
     kv = config.num_kv_heads
     num_queries = weights.o.shape[1] // config.head_dim
     queries, keys = heads[:, :, :num_queries], heads[:, :, num_queries : num_queries + kv]
@@ -82,7 +83,7 @@ def attend(
             attn_mask=mask,
             scale=1.0,
         ).unflatten(0, (batch, kv))
-    return F.linear(mixed.permute(0, 3, 1, 2, 4).reshape(batch, new, -1), weights.o)
+    return linear(mixed.permute(0, 3, 1, 2, 4).reshape(batch, new, -1), weights.o)
 
 
 def causal_mask(new: int, prefix: int, window: int | None, device: torch.device) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine.model.norm import rms_norm
 from engine.model.weights import LayerWeights
+from engine.quant.matmul import grouped_linear
 
 
 def route(weights: LayerWeights, x: Tensor, top_k: int, eps: float) -> tuple[Tensor, Tensor]:
@@ -36,10 +37,10 @@ def run_experts(weights: LayerWeights, x: Tensor, experts: Tensor, share: Tensor
     counts = torch.zeros_like(weights.per_expert_scale, dtype=torch.int64)
     counts.scatter_add_(0, experts.flatten(), torch.ones_like(order))
     ends = counts.cumsum(0).to(torch.int32)  # [E], where each expert's block ends
-    gate_up = F.grouped_mm(x[order // top_k], weights.experts_gate_up.transpose(1, 2), offs=ends)
+    gate_up = grouped_linear(x[order // top_k], weights.experts_gate_up, ends)
     gate, up = gate_up.chunk(2, dim=-1)
     inner = F.gelu(gate, approximate="tanh") * up
-    out = F.grouped_mm(inner, weights.experts_down.transpose(1, 2), offs=ends)  # [N k, D]
+    out = grouped_linear(inner, weights.experts_down, ends)  # [N k, D]
     out = out * share.flatten()[order, None].to(out.dtype)
     mixed = torch.empty_like(out)
     mixed[order] = out

@@ -12,12 +12,14 @@ from torch import Tensor
 from engine.model.experts import route, run_experts
 from engine.model.norm import rms_norm
 from engine.model.weights import LayerWeights
+from engine.quant.matmul import linear
+from engine.quant.tensors import Matrix
 
 
-def gated_mlp(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+def gated_mlp(x: Tensor, gate_up: Matrix, down: Matrix) -> Tensor:
     """down(gelu(gate x) · up x), x [..., D]."""
-    gate, up = F.linear(x, gate_up).chunk(2, dim=-1)
-    return F.linear(F.gelu(gate, approximate="tanh") * up, down)
+    gate, up = linear(x, gate_up).chunk(2, dim=-1)
+    return linear(F.gelu(gate, approximate="tanh") * up, down)
 
 
 def finish_layer(

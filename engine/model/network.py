@@ -17,7 +17,8 @@ from engine.model.attention import Rotation, attend, causal_mask, project, rotat
 from engine.model.cache import SLACK, KVCache
 from engine.model.layer import finish_layer, gated_mlp
 from engine.model.norm import rms_norm
-from engine.model.weights import ModelWeights
+from engine.model.weights import ModelWeights, all_tensors
+from engine.quant.matmul import lookup, mix
 
 # Rows of logits `score` holds at once.
 _SCORE_ROWS = 32
@@ -32,8 +33,8 @@ class Model:
         self.config = config
         self.sampling = sampling
         self.weights = weights
-        self.device = weights.embedding.device
-        self.dtype = weights.embedding.dtype
+        self.device = weights.norm.device
+        self.dtype = weights.norm.dtype
         # In bfloat16 the factor itself is rounded (sqrt(2816) becomes 53.0), as in training.
         self.embedding_scale = torch.tensor(
             config.hidden_size**0.5, dtype=self.dtype, device=self.device
@@ -46,9 +47,7 @@ class Model:
     @property
     def bytes_used(self) -> int:
         """Bytes of all weights."""
-        parts = [vars(self.weights), *(vars(layer) for layer in self.weights.layers)]
-        tensors = [value for part in parts for value in part.values() if isinstance(value, Tensor)]
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return sum(tensor.nbytes for tensor in all_tensors(self.weights))
 
     @torch.inference_mode()
     def prefill(self, ids: Tensor, cache: KVCache, chunk: int = SLACK) -> None:
@@ -97,7 +96,7 @@ class Model:
         soft = None
         if previous is not None:
             chance = previous.to(self.dtype).softmax(dim=-1, dtype=torch.float32).to(self.dtype)
-            soft = (chance @ self.weights.embedding).view(
+            soft = mix(chance, self.weights.embedding).view(
                 -1, *previous.shape[-2:-1], self.config.hidden_size
             )
         hidden = self.decode(canvas.view(-1, canvas.shape[-1]), cache, soft)
@@ -138,9 +137,13 @@ class Model:
             )
         return x
 
+    def look_up(self, ids: Tensor) -> Tensor:
+        """Unscaled embeddings [..., D] of ids [...]."""
+        return lookup(ids, self.weights.embedding, self.dtype)
+
     def embed(self, ids: Tensor) -> Tensor:
         """Scaled embeddings [..., D] of ids [...]."""
-        return F.embedding(ids, self.weights.embedding) * self.embedding_scale
+        return self.look_up(ids) * self.embedding_scale
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Softcapped logits (float32 [..., V]) of final hidden states [..., D]."""

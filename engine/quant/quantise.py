@@ -37,7 +37,7 @@ def quantise_int4(
     tensor.exponents.copy_(_exponents(weight, shared_input, name))
     filling = (0, layout.padded_inputs - weight.shape[-1])
     for expert, rows in _slices(weight):
-        target = tensor if expert is None else tensor.expert(expert)
+        target = tensor if expert is None else tensor.experts(expert)
         factors = powers_of_two(target.exponents)
         even = F.pad(_part(weight, expert, rows) / factors, filling)
         # Transposed, sums over a group run along contiguous rows: several times faster on a CPU.
@@ -57,7 +57,7 @@ def quantise_int8(weight: Tensor, *, name: str, shared_input: bool = False) -> I
     tensor = Int8Tensor(layout=layout, **empty_parts(layout, weight.device))
     tensor.exponents.copy_(_exponents(weight, shared_input, name))
     for expert, rows in _slices(weight):
-        target = tensor if expert is None else tensor.expert(expert)
+        target = tensor if expert is None else tensor.experts(expert)
         even = _part(weight, expert, rows) / powers_of_two(target.exponents)
         scale = absmax_scale(even)
         target.codes[rows] = (even / scale[:, None]).round().clamp(-127, 127).to(torch.int8)

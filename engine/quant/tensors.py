@@ -6,8 +6,9 @@ that is exact. Shape letters: E experts, N outputs, K inputs, P inputs filled up
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -25,23 +26,37 @@ class Int4Tensor:
     zero: Tensor  # uint8 [(E,) G, N], sixteenths of a step
     exponents: Tensor  # int8 [(E,) K]
 
-    def expert(self, index: int) -> Int4Tensor:
-        """One matrix [N, K] of [E, N, K], sharing its memory."""
-        return Int4Tensor(
-            layout=replace(self.layout, shape=self.layout.shape[1:], shared_input=False),
-            codes=self.codes[index],
-            scale=self.scale[index],
-            zero=self.zero[index],
-            exponents=self.exponents if self.layout.shared_input else self.exponents[index],
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.layout.shape
+
+    def rows(self, index: slice | Tensor) -> Int4Tensor:
+        """The outputs `index`, a slice or int64 [R], of a matrix or of each expert's."""
+        codes, scale, zero = (
+            self.codes[..., index, :],
+            self.scale[..., index],
+            self.zero[..., index],
+        )
+        return replace(self._shaped(scale), codes=codes, scale=scale, zero=zero)
+
+    def experts(self, index: int | slice) -> Int4Tensor:
+        """One matrix of [E, N, K], or some of them, sharing their memory."""
+        codes, scale, zero = self.codes[index], self.scale[index], self.zero[index]
+        exponents = self.exponents if self.layout.shared_input else self.exponents[index]
+        return replace(
+            self._shaped(scale), codes=codes, scale=scale, zero=zero, exponents=exponents
         )
 
-    def rows(self, index: slice | Tensor, dtype: torch.dtype) -> Tensor:
-        """The rows `index` of a matrix, a slice or int64 [R], as plain numbers [R, K]."""
-        groups = unpack(self.codes[:, index]).unflatten(-1, (-1, self.layout.group_size))
-        steps = groups.float() - self.zero[:, index].float().T[..., None] / ZERO_STEPS
-        padded = (steps * self.scale[:, index].float().T[..., None]).flatten(-2)
-        values: Tensor = padded[:, : self.layout.shape[-1]] * powers_of_two(self.exponents)
+    def even(self, dtype: torch.dtype) -> Tensor:
+        """The weights without their exponents as plain numbers, [(E,) N, K]."""
+        groups = unpack(self.codes).unflatten(-1, (-1, self.layout.group_size))
+        zero = (self.zero / ZERO_STEPS).transpose(-1, -2)[..., None]
+        steps = (groups - zero).mul_(self.scale.float().transpose(-1, -2)[..., None])
+        values: Tensor = steps.flatten(-2)[..., : self.shape[-1]]
         return values.to(dtype)
+
+    def _shaped(self, scale: Tensor) -> Int4Tensor:
+        return replace(self, layout=_layout_of(self.layout, scale.shape[:-2], scale.shape[-1]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,22 +66,38 @@ class Int8Tensor:
     scale: Tensor  # float32 [(E,) N]
     exponents: Tensor  # int8 [(E,) K]
 
-    def expert(self, index: int) -> Int8Tensor:
-        """One matrix [N, K] of [E, N, K], sharing its memory."""
-        return Int8Tensor(
-            layout=replace(self.layout, shape=self.layout.shape[1:], shared_input=False),
-            codes=self.codes[index],
-            scale=self.scale[index],
-            exponents=self.exponents if self.layout.shared_input else self.exponents[index],
-        )
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.layout.shape
 
-    def rows(self, index: slice | Tensor, dtype: torch.dtype) -> Tensor:
-        """The rows `index` of a matrix, a slice or int64 [R], as plain numbers [R, K]."""
-        steps = self.codes[index].float() * self.scale[index, None]
-        return (steps * powers_of_two(self.exponents)).to(dtype)
+    def rows(self, index: slice | Tensor) -> Int8Tensor:
+        """The outputs `index`, a slice or int64 [R], of a matrix or of each expert's."""
+        codes, scale = self.codes[..., index, :], self.scale[..., index]
+        return replace(self._shaped(scale), codes=codes, scale=scale)
+
+    def experts(self, index: int | slice) -> Int8Tensor:
+        """One matrix of [E, N, K], or some of them, sharing their memory."""
+        codes, scale = self.codes[index], self.scale[index]
+        exponents = self.exponents if self.layout.shared_input else self.exponents[index]
+        return replace(self._shaped(scale), codes=codes, scale=scale, exponents=exponents)
+
+    def even(self, dtype: torch.dtype) -> Tensor:
+        """The weights without their exponents as plain numbers, [(E,) N, K]."""
+        return (self.codes * self.scale[..., None]).to(dtype)
+
+    def _shaped(self, scale: Tensor) -> Int8Tensor:
+        return replace(self, layout=_layout_of(self.layout, scale.shape[:-1], scale.shape[-1]))
 
 
 QuantisedTensor = Int4Tensor | Int8Tensor
+Matrix = Tensor | QuantisedTensor
+L = TypeVar("L", Int4Layout, Int8Layout)
+
+
+def _layout_of(layout: L, experts: Sequence[int], outputs: int) -> L:
+    """The layout of some experts or outputs of a tensor. No experts: a single matrix."""
+    shape = (*experts, outputs, layout.shape[-1])
+    return replace(layout, shape=shape, shared_input=layout.shared_input and bool(experts))
 
 
 def parts_of(tensor: QuantisedTensor) -> dict[str, Tensor]:
@@ -109,12 +140,12 @@ def from_parts(layout: Layout, parts: Mapping[str, Tensor], name: str) -> Quanti
 
 
 def dequantise(tensor: QuantisedTensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The whole tensor as plain numbers, in the weight's shape."""
-    if len(tensor.layout.shape) == 2:
-        return tensor.rows(slice(None), dtype)
-    out = torch.empty(tensor.layout.shape, dtype=dtype, device=tensor.codes.device)
+    """The whole tensor as plain numbers, in the weight's shape; expert by expert, to save memory."""
+    if len(tensor.shape) == 2:
+        return (tensor.even(torch.float32) * powers_of_two(tensor.exponents)).to(dtype)
+    out = torch.empty(tensor.shape, dtype=dtype, device=tensor.codes.device)
     for index, matrix in enumerate(out):
-        matrix.copy_(tensor.expert(index).rows(slice(None), dtype))
+        matrix.copy_(dequantise(tensor.experts(index), dtype))
     return out
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
+from functools import cached_property
 
 import tokenizers
 
@@ -26,6 +27,12 @@ class PieceTable:
             if number is not None:
                 self._bytes[number] = value
                 self._text[number] = ""
+
+    @cached_property
+    def longest(self) -> int:
+        """Bytes (UTF-8) of the longest text that one id stands for."""
+        everything = range(self._backend.get_vocab_size())
+        return max(len(self._spelled(token).encode()) for token in everything)
 
     def of(self, ids: Sequence[int]) -> tuple[str, ...]:
         """One string an id. The bytes of one character give it at the last of them.
@@ -47,9 +54,11 @@ class PieceTable:
         return tuple(found), before
 
     def _look_up(self, token: int) -> str:
-        piece = (self._backend.id_to_token(token) or "").replace(SPACE, " ")
-        self._text[token] = piece
+        piece = self._text[token] = self._spelled(token)
         return piece
+
+    def _spelled(self, token: int) -> str:
+        return (self._backend.id_to_token(token) or "").replace(SPACE, " ")
 
     def _join_bytes(self, ids: Sequence[int], found: list[str], before: bytes) -> bytes:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")

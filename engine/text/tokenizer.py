@@ -112,6 +112,14 @@ class Tokenizer:
         # The batch call runs without the interpreter lock: a long paste must not stall the window.
         return list(self._backend.encode_batch_fast([clean(text)], add_special_tokens=False)[0].ids)
 
+    def fewest(self, characters: int) -> int:
+        """How many tokens a text of so many characters has at least, whatever is in it.
+
+        The pieces of a text are the text, so there are at least its bytes over those of the longest
+        piece; and it has at least as many bytes as characters.
+        """
+        return characters // self._pieces.longest
+
     def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
         """One string an id; joined they are the text. Special ids give ''."""
         return self._pieces.of(ids)

@@ -19,8 +19,9 @@ import torch
 
 from engine.config import load_sampling, parse_config
 from engine.generate import steps
+from engine.model.fields import text_shapes
 from engine.model.network import Model
-from engine.model.weights import assemble, text_shapes
+from engine.model.weights import assemble
 from tests.benchmarks.record import record
 
 CONFIG = Path(__file__).parents[1] / "engine" / "data" / "diffusiongemma_26b_config.json"

@@ -15,7 +15,8 @@ from engine.checkpoint.safetensors import index_checkpoint, read_tensors
 from engine.config import load_config, parse_config
 from engine.load import load_model, match_tensors
 from engine.messages import EngineFault, ErrorKind
-from engine.model.weights import assemble, text_shapes, vision_shapes
+from engine.model.fields import text_shapes, vision_shapes
+from engine.model.weights import assemble
 from tests.engine.tiny import cases, random_reference, save
 
 CASE = cases(8)[2]

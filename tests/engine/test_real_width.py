@@ -12,8 +12,9 @@ import torch
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DynamicCache
 
 from engine.config import load_sampling, parse_config
+from engine.model.fields import text_shapes
 from engine.model.network import Model
-from engine.model.weights import assemble, text_shapes
+from engine.model.weights import assemble
 from tests.engine.tiny import VISION, randomise
 
 REAL_CONFIG = Path(__file__).parent / "data" / "diffusiongemma_26b_config.json"

@@ -20,7 +20,7 @@ from engine.checkpoint.gguf_header import read_header
 from engine.checkpoint.source import GroupedIntegers
 from engine.config import parse_config
 from engine.messages import EngineFault, ErrorKind
-from engine.model.weights import text_shapes
+from engine.model.fields import text_shapes
 from tests.engine.checkpoint.written import real_config, text
 from tests.engine.checkpoint.written_gguf import MIXES, gguf_name, stored_weights, write_gguf
 

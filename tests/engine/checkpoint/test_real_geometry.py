@@ -15,7 +15,7 @@ from engine.checkpoint.compressed import open_compressed
 from engine.checkpoint.gguf import open_gguf
 from engine.checkpoint.modelopt import open_modelopt
 from engine.config import parse_config
-from engine.model.weights import text_shapes, vision_shapes
+from engine.model.fields import text_shapes, vision_shapes
 from tests.engine.checkpoint.written import KINDS, real_config
 from tests.engine.checkpoint.written_gguf import gguf_name
 

@@ -29,7 +29,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.config import ModelConfig, parse_config
-from engine.model.weights import text_shapes, vision_shapes
+from engine.model.fields import text_shapes, vision_shapes
 from tests.engine.tiny import VISION
 
 REAL_CONFIG = Path(__file__).parents[1] / "data" / "diffusiongemma_26b_config.json"
