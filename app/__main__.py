@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication
 from app.bridge import EngineBridge
 from app.errors import ErrorDialog, catch_everything, log_to_file
 from app.paths import Paths, user_paths
-from app.preload import preload_torch
+from app.preload import preload_torch, uncollected
 from app.settings import Scheme, SettingsStore, language_of
 from app.state.autosave import Writer
 from app.state.chat import ChatSession
@@ -53,7 +53,8 @@ class Running:
 def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline:
     """Runs on the engine thread: torch is imported here, when the window is up."""
     preload_torch()
-    from engine.pipeline import load_pipeline
+    with uncollected():
+        from engine.pipeline import load_pipeline
 
     return load_pipeline(request, report, cancelled)
 

@@ -70,6 +70,22 @@ def test_torch_is_mapped_without_being_imported(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_garbage_collection_does_not_walk_through_torch(tmp_path):
+    """It would stop the window for a tenth of a second. New garbage still goes."""
+    done = run(
+        "import gc, weakref; from app.__main__ import load; from engine.messages import LoadRequest\n"
+        "pipeline = load(LoadRequest(model='demo'), lambda *_: None, lambda: False)\n"
+        "import torch; walked = {id(each) for each in gc.get_objects()}\n"
+        "assert not walked & {id(vars(torch)), id(vars(torch.nn)), id(torch.nn.Linear)}\n"
+        "assert gc.isenabled() and len(walked) < 20_000, len(walked)\n"
+        "class Circle: pass\n"
+        "one = Circle(); one.self = one; seen = weakref.ref(one); del one\n"
+        "assert seen(); gc.collect(); assert seen() is None",
+        tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_state_needs_no_widgets(tmp_path):
     done = run(
         "import sys, pkgutil, importlib, app.state; "
