@@ -65,7 +65,9 @@ def produce(encoder: Encoder, trainer: Trainer, seed: int, out: queue.Queue[Batc
         shares = corpus.mixture(trainer.seconds / plan.end)
         pool = corpus.examples(rng, encoder, POOL, shares)
         for members in group(rng, pool, plan.tokens, plan.rows):
-            out.put(collate(rng, members, vocabulary.VOCAB_SIZE, plan.tokens, plan.focus))
+            batch = collate(rng, members, vocabulary.VOCAB_SIZE, plan.tokens, plan.focus)
+            if batch.weight.any():  # noise may spare every word of a few short documents
+                out.put(batch)
 
 
 def soft_input(network: Network, batch: Batch, prompt: Encoded, temperature: float) -> Tensor:
