@@ -82,7 +82,12 @@ def room(loaded: Loaded, prompt: int, wanted: int | None) -> tuple[int, FinishRe
     length = loaded.model.config.canvas_length
     canvases = (loaded.context - prompt) // length
     if canvases < 1:
-        raise _too_long(loaded, f"{prompt:,}")
+        raise EngineFault(
+            ErrorKind.PROMPT_TOO_LONG,
+            f"This conversation takes {prompt:,} tokens; with room for an answer "
+            f"{loaded.context - length:,} fit.",
+            "Shorten the message, or start a new chat.",
+        )
     asked = MAX_CANVASES if wanted is None else -(-wanted // length)
     limit = FinishReason.CANVAS_EXHAUSTED if wanted is None else FinishReason.LENGTH
     return (asked, limit) if asked <= canvases else (canvases, FinishReason.CONTEXT_FULL)
@@ -101,19 +106,14 @@ def refuse_hopeless(loaded: Loaded, turns: Sequence[Turn]) -> None:
         for part in turn.parts
         if isinstance(part, TextPart)
     )
-    if said > loaded.context:  # only then can it be hopeless
-        fewest = loaded.tokenizer.fewest(said)
-        if fewest > loaded.context - loaded.model.config.canvas_length:
-            raise _too_long(loaded, f"at least {fewest:,}")
-
-
-def _too_long(loaded: Loaded, tokens: str) -> EngineFault:
-    room = loaded.context - loaded.model.config.canvas_length
-    return EngineFault(
-        ErrorKind.PROMPT_TOO_LONG,
-        f"This conversation takes {tokens} tokens; with room for an answer {room:,} fit.",
-        "Shorten the message, or start a new chat.",
-    )
+    fits = loaded.context - loaded.model.config.canvas_length
+    if said > fits and (fewest := loaded.tokenizer.fewest(said)) > fits:
+        raise EngineFault(
+            ErrorKind.PROMPT_TOO_LONG,
+            f"This conversation takes at least {fewest:,} tokens; with room for an answer "
+            f"{fits:,} fit.",
+            "Shorten the message, or start a new chat.",
+        )
 
 
 def prefill(

@@ -25,6 +25,8 @@ _LONG_LINE = re.compile(rf"([^\n]{{{LINE_CHARACTERS}}})(?=[^\n])")
 
 def clean(text: str) -> str:
     """Text that can be encoded: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+    if text.isascii():  # known at once, and most text is
+        return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

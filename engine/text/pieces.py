@@ -30,9 +30,10 @@ class PieceTable:
 
     @cached_property
     def longest(self) -> int:
-        """Bytes (UTF-8) of the longest text that one id stands for."""
-        everything = range(self._backend.get_vocab_size())
-        return max(len(self._spelled(token).encode()) for token in everything)
+        """Bytes (UTF-8) of the longest text that one id stands for, 1 at least."""
+        known, everything = self._text, range(self._backend.get_vocab_size())
+        texts = (known[id_] if id_ in known else self._spelled(id_) for id_ in everything)
+        return max(len(text.encode()) for text in texts) or 1
 
     def of(self, ids: Sequence[int]) -> tuple[str, ...]:
         """One string an id. The bytes of one character give it at the last of them.

@@ -404,7 +404,7 @@ def test_sizes_and_colours_follow_while_messages_are_shown(qtbot, start, theme):
     view = running.window.chat.exchanges[0]
     view.answer.thought._line.click()
     running.window.edit_last()
-    view.question.editor._on_pasted("")
+    view.question.editor._on_too_long("")
     say_view = running.window.chat
     before = {
         "question": view.question._text.document().defaultFont().pointSizeF(),

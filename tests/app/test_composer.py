@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton
 from app.settings import SendKey
 from app.state.unsent import Unsent
 from app.ui.chat.composer import Composer
+from app.ui.chat.input import PASTED_BYTES
 
 MEGABYTE = "x" * (1 << 20)
 
@@ -84,6 +85,39 @@ def test_a_note_can_be_removed(qtbot, composer, field):
     qtbot.mouseClick(remove, Qt.MouseButton.LeftButton)
     assert composer.unsent == Unsent()
     assert not composer._note_frame.isVisible()
+
+
+def test_what_no_model_could_read_is_refused_and_everything_else_stays(qtbot, composer, field):
+    qtbot.keyClicks(field, "Read this: ")
+    paste(field, MEGABYTE)
+    before = composer.unsent
+    told = []
+    composer.changed.connect(lambda: told.append(composer.unsent))
+    paste(field, "word " * 10_000_000)
+    words = [label.text() for label in composer.findChildren(QLabel) if label.isVisible()]
+    assert any("No model can read 50 MB" in each and "clipboard" in each for each in words)
+    assert composer.unsent == before
+    assert told == []  # nothing to save
+    qtbot.keyClicks(field, "please")
+    assert not any(
+        "clipboard" in label.text() for label in composer.findChildren(QLabel) if label.isVisible()
+    )
+    assert composer.unsent == Unsent(typed="Read this: please", pasted=MEGABYTE)
+
+
+def test_pastes_together_hold_no_more_than_one(composer, field):
+    most = "y" * (PASTED_BYTES - 2 * len(MEGABYTE))
+    for text in (MEGABYTE, most, MEGABYTE):
+        paste(field, text)
+    assert composer.unsent.pasted == f"{MEGABYTE}\n\n{most}"
+    paste(field, "typed instead")
+    assert composer.unsent.typed == "typed instead"
+
+
+def test_what_was_kept_comes_back_whatever_its_size(composer):
+    unsent = Unsent(typed="typed", pasted="z" * (PASTED_BYTES + 1))
+    composer.set_unsent(unsent)
+    assert composer.unsent == unsent
 
 
 def test_pasted_text_is_made_clean(composer, field):

@@ -322,7 +322,9 @@ def test_a_thought_ends_where_its_budget_does(
     assert of(unlimited, Finished)[0].reason is FinishReason.THOUGHT_EXHAUSTED
 
 
-def test_prompts_that_cannot_be_answered(pipeline: Pipeline) -> None:
+def test_prompts_that_cannot_be_answered(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for text in ("", "   \n"):
         with pytest.raises(EngineFault) as fault:
             run(pipeline, says(text))
@@ -331,6 +333,16 @@ def test_prompts_that_cannot_be_answered(pipeline: Pipeline) -> None:
         run(pipeline, says("word " * 200_000))
     assert fault.value.error.kind is ErrorKind.PROMPT_TOO_LONG
     assert "tokens" in fault.value.error.message
+    asked = pipeline.loaded.tokenizer.encode
+    encoded: list[str] = []
+    monkeypatch.setattr(
+        Tokenizer, "encode", lambda _self, text: encoded.append(text) or asked(text)
+    )
+    for text in ("word " * 10_000_000, "\u6f22\u5b57" * 10_000_000):
+        with pytest.raises(EngineFault) as fault:
+            run(pipeline, says(text))
+        assert fault.value.error.kind is ErrorKind.PROMPT_TOO_LONG
+    assert not encoded  # fifty megabytes are refused unread
     # And the next one works.
     assert isinstance(run(pipeline, says("Hello"))[-1], Finished)
 

@@ -1,127 +1,24 @@
 """Where one types. Enter sends, Shift+Enter begins a new line; a large paste waits as a note.
 
-In an empty field Up brings back what was asked before, as in a terminal.
+A paste that no model could read is refused, and stays on the clipboard. In an empty field Up brings
+back what was asked before, as in a terminal.
 """
 
 from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QFontMetricsF, QKeyEvent, QTextCursor
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QPlainTextEdit,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QTextCursor
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.settings import SendKey
 from app.state.text import clean, is_blank
 from app.state.unsent import Unsent
+from app.ui.chat.input import PASTED_BYTES, TYPED_CHARACTERS, Input
 from app.ui.theme import Theme, reading_font
 from app.ui.widgets import OneLine, flat_button, plain_label, restyle
 from app.words import tr
-
-TYPED_CHARACTERS = 10_000  # in the field at most; word wrap of far more would freeze the window
-ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-ROWS = 8  # the field grows up to this, then scrolls
-
-
-class Input(QPlainTextEdit):
-    """A plain text field as high as its text.
-
-    Signals:
-        sent(): Enter was pressed (or Ctrl+Enter, where that is the key).
-        recalled(int): 1 for the question before, -1 for the one after.
-        paged(int): 1 for a page down, -1 for a page up, where the field itself has no pages.
-        pasted(str): a paste too large for the field.
-        focus_changed(bool)
-    """
-
-    sent = Signal()
-    recalled = Signal(int)
-    paged = Signal(int)
-    pasted = Signal(str)
-    focus_changed = Signal(bool)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.send_key = SendKey.ENTER
-        self.is_recalling = False
-        self.setFont(reading_font())
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setTabChangesFocus(True)
-        self.setAccessibleName(tr("Message"))
-        self.document().setDocumentMargin(4)
-        option = self.document().defaultTextOption()
-        option.setTextDirection(Qt.LayoutDirection.LayoutDirectionAuto)  # as each line is written
-        self.document().setDefaultTextOption(option)
-        self.document().documentLayout().documentSizeChanged.connect(self._fit)
-        self.textChanged.connect(self._fit)
-        self._fit()
-
-    def insertFromMimeData(self, source: QMimeData) -> None:
-        text = clean(source.text())
-        if len(text) + self.document().characterCount() > TYPED_CHARACTERS:
-            self.pasted.emit(text)
-        else:
-            self.insertPlainText(text)
-            self.ensureCursorVisible()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if self._sends(event):
-            self.sent.emit()
-            return
-        if event.key() in ENTER_KEYS:
-            self.textCursor().insertBlock()  # Qt's own Shift+Enter makes no line of its own
-            self.ensureCursorVisible()
-            return
-        steps = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()), 0)
-        if steps and not event.modifiers() and (self.is_recalling or not self.toPlainText()):
-            self.recalled.emit(steps)
-            return
-        pages = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}.get(Qt.Key(event.key()), 0)
-        if pages and not event.modifiers() and not self._is_full():
-            self.paged.emit(pages)
-            return
-        super().keyPressEvent(event)
-
-    def _sends(self, event: QKeyEvent) -> bool:
-        if event.key() not in ENTER_KEYS:
-            return False
-        held = event.modifiers()
-        if self.send_key is SendKey.CTRL_ENTER:
-            return bool(held & Qt.KeyboardModifier.ControlModifier)
-        return not held & Qt.KeyboardModifier.ShiftModifier
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.focus_changed.emit(True)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.focus_changed.emit(False)
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._fit()
-
-    def _is_full(self) -> bool:
-        return self.document().size().height() > ROWS  # a plain document counts lines
-
-    def _fit(self, *_: object) -> None:
-        line = QFontMetricsF(self.font()).lineSpacing()
-        rows = min(max(1.0, self.document().size().height()), ROWS)
-        policy = Qt.ScrollBarPolicy
-        self.setVerticalScrollBarPolicy(
-            policy.ScrollBarAsNeeded if self._is_full() else policy.ScrollBarAlwaysOff
-        )
-        self.setFixedHeight(math.ceil(rows * line + 2 * self.document().documentMargin() + 2))
 
 
 class Composer(QWidget):
@@ -154,11 +51,13 @@ class Composer(QWidget):
         self._hint.setProperty("muted", True)
         self._note = plain_label(wrap=False)
         self._note_frame = self._build_note()
+        self._told = plain_label()
         self._build()
         self._input.sent.connect(self._on_sent)
         self._input.recalled.connect(self._on_recalled)
         self._input.paged.connect(self.paged)
         self._input.pasted.connect(self._on_pasted)
+        self._input.refused.connect(self._refuse)
         self._input.focus_changed.connect(self._on_focus_changed)
         self._input.textChanged.connect(self._on_changed)
         self._button.clicked.connect(self._on_button)
@@ -176,7 +75,7 @@ class Composer(QWidget):
         self._input.clear()
         self._insert(unsent.typed)
         if unsent.pasted:
-            self._on_pasted(unsent.pasted)
+            self._attach(unsent.pasted)
         self._on_changed()
 
     def put_before(self, text: str) -> None:
@@ -228,7 +127,9 @@ class Composer(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 10, 10)
         layout.setSpacing(8)
+        self._told.hide()
         layout.addWidget(self._note_frame)
+        layout.addWidget(self._told)
         layout.addWidget(self._input)
         layout.addLayout(row)
 
@@ -246,7 +147,7 @@ class Composer(QWidget):
 
     def _insert(self, text: str) -> None:
         if len(text) > TYPED_CHARACTERS:
-            self._on_pasted(text)
+            self._attach(text)
         else:
             self._input.insertPlainText(text)
 
@@ -272,6 +173,26 @@ class Composer(QWidget):
         self._input.setFocus()
 
     def _on_pasted(self, text: str) -> None:
+        size = len(self._pasted) + len(text)
+        if size > PASTED_BYTES:
+            self._refuse(size)
+        else:
+            self._attach(text)
+
+    def _refuse(self, size: int) -> None:
+        """Says so until something changes. `size` is in bytes, or nearly."""
+        words = tr(
+            "No model can read {size} MB of text; at most {most} MB fit into a message. "
+            "What you copied is still on the clipboard.",
+            size=math.ceil(size / 1e6),
+            most=PASTED_BYTES // 1_000_000,
+        )
+        self._told.setText(words)
+        self._told.show()
+        self._told.setAccessibleName(words)
+        QAccessible.updateAccessibility(QAccessibleEvent(self._told, QAccessible.Event.Alert))
+
+    def _attach(self, text: str) -> None:
         self._pasted = f"{self._pasted}\n\n{text}" if self._pasted else text
         self._on_changed()
 
@@ -281,6 +202,7 @@ class Composer(QWidget):
         self._input.setFocus()
 
     def _on_changed(self) -> None:
+        self._told.hide()
         self._note_frame.setVisible(bool(self._pasted))
         self._note.setText(tr("Pasted text · {count} characters", count=f"{len(self._pasted):,}"))
         if self._recalled and self._input.toPlainText() != self._asked[-self._recalled]:

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import (
 
 from app.state.conversation import Message
 from app.state.text import shown
-from app.ui.chat.composer import TYPED_CHARACTERS
 from app.ui.chat.copy_button import copy_button
+from app.ui.chat.input import TYPED_CHARACTERS
 from app.ui.chat.question_editor import QuestionEditor
 from app.ui.chat.surroundings import Surroundings
 from app.ui.chat.variants import Variants

@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.state.text import clean, is_blank
-from app.ui.chat.composer import Input
+from app.ui.chat.input import Input
 from app.ui.chat.surroundings import Surroundings
 from app.ui.theme import reading_font
 from app.ui.widgets import flat_button, plain_label, restyle
@@ -34,7 +34,8 @@ class QuestionEditor(QWidget):
         self._input.send_key = around.settings.value.send_key
         self._input.insertPlainText(text)
         self._input.sent.connect(self.sent)
-        self._input.pasted.connect(self._on_pasted)
+        self._input.pasted.connect(self._on_too_long)
+        self._input.refused.connect(self._on_too_long)
         self._input.textChanged.connect(lambda: self.tell(""))
         self._input.focus_changed.connect(self._on_focus_changed)
         self._why = plain_label(muted=True)
@@ -83,7 +84,7 @@ class QuestionEditor(QWidget):
             return True
         return super().event(event)
 
-    def _on_pasted(self, _text: str) -> None:
+    def _on_too_long(self, _paste: object) -> None:
         self.tell(tr("The pasted text is too long to be edited here. Send it as a new message."))
 
     def _on_focus_changed(self, has_focus: bool) -> None:

@@ -34,6 +34,17 @@ def test_ordinary_text_survives(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+@pytest.mark.parametrize("text", [*AWKWARD, "the dog " * 500, " " * 3000, "\u6f22\ud83d\ude42" * 9])
+def test_no_text_has_fewer_tokens_than_its_length_allows(tokenizer: Tokenizer, text: str) -> None:
+    assert tokenizer.fewest(len(text)) <= len(tokenizer.encode(text))
+
+
+def test_a_text_of_the_longest_pieces_has_the_fewest_tokens(tokenizer: Tokenizer) -> None:
+    texts = [tokenizer.decode([token]) for token in range(tokenizer.vocab_size)]
+    text = max(texts, key=len) * 100
+    assert tokenizer.fewest(len(text)) == 100
+
+
 def test_empty_text_has_no_ids(tokenizer: Tokenizer) -> None:
     assert tokenizer.encode("") == []
     assert tokenizer.decode([]) == ""
