@@ -74,7 +74,6 @@ class TextView(QTextEdit):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.setTabChangesFocus(True)
-        self.setStyleSheet("QTextEdit { background: transparent; }")
         self.viewport().setAutoFillBackground(False)
         self.setAccessibleName(name)
         self.show_plain(text)

@@ -201,10 +201,11 @@ class AnswerView(QWidget):
             if can_continue:
                 row.addWidget(self._continue_button())
             column.addLayout(row)
-        column.addWidget(self._tools(answer, variants))
+        column.addLayout(self._tools(answer, variants))
         self._layout.addWidget(self._footer)
         self.set_busy(self._is_busy)
-        self._footer.show()
+        if self.isVisible():
+            self._footer.show()  # now: it may get the focus
         focus_named(self._footer, focused)
 
     def _continue_button(self) -> QPushButton:
@@ -215,13 +216,11 @@ class AnswerView(QWidget):
         self._asking.append(go_on)
         return go_on
 
-    def _tools(self, answer: Message, variants: tuple[str, ...]) -> QWidget:
+    def _tools(self, answer: Message, variants: tuple[str, ...]) -> QHBoxLayout:
         around, actions = self._around, self._around.actions
-        row = QWidget()
-        layout = QHBoxLayout(row)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout = QHBoxLayout()
         layout.setSpacing(2)
-        self._variants = Variants(around.theme, actions.show_variant)
+        self._variants = Variants(around.theme, actions.show_variant, self._footer)
         layout.addWidget(self._variants)
         self._variants.show_variants(variants, answer.id)
         if answer.text:
@@ -245,7 +244,7 @@ class AnswerView(QWidget):
             layout.addWidget(figures, 1)
         else:
             layout.addStretch(1)
-        return row
+        return layout
 
     def _error(self, answer: Message, error: EngineError) -> QFrame:
         frame = QFrame()

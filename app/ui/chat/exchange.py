@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSpacerItem, QVBoxLayout, QWidget
 
 from app.state.conversation import Conversation, Message
 from app.ui.canvas.canvas import Canvas
@@ -25,19 +25,18 @@ class ExchangeView(QWidget):
         self.answer = AnswerView(around)
         self._room = 0
         self._kept = 0  # the height as the answer ended
-        self._strut = QWidget()
-        self._strut.setFixedWidth(0)
+        self._strut = QSpacerItem(0, 0)
         talk = QVBoxLayout()
         talk.setContentsMargins(0, 20, 0, 8)
         talk.setSpacing(12)
         talk.addWidget(self.question)
         talk.addWidget(self.answer)
         talk.addStretch(1)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(talk, 1)
-        layout.addWidget(self._strut)
+        self._layout = QHBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(0)
+        self._layout.addLayout(talk, 1)
+        self._layout.addSpacerItem(self._strut)
 
     @property
     def canvas(self) -> Canvas | None:
@@ -78,4 +77,7 @@ class ExchangeView(QWidget):
         return self.height() if emptied < self._room // 2 else 0
 
     def _support(self) -> None:
-        self._strut.setMinimumHeight(max(self._room, self._kept))
+        height = max(self._room, self._kept)
+        if height != self._strut.sizeHint().height():
+            self._strut.changeSize(0, height)
+            self._layout.invalidate()

@@ -219,16 +219,16 @@ class ChatView(QScrollArea):
         """Makes the widget of the exchange at `place` of the branch, as the one at `at` here."""
         question = self._path()[2 * place]
         view = ExchangeView(question, self._around)
-        row = in_column(view)
-        self._exchanges.insert(at, view)
-        self._rows.insert(at, row)
-        self._column.insertWidget(at, row)
-        self._steady.watch(row)
-        row.show()  # it has its place with the next layout, not an event later
         view.set_busy(self._is_busy)
         self._refresh_view(view, place)
         if question.id in self._edits:
             view.question.begin_edit(self._edits.pop(question.id))
+        row = in_column(view)
+        self._exchanges.insert(at, view)
+        self._rows.insert(at, row)
+        self._steady.watch(row)
+        self._column.insertWidget(at, row)
+        row.show()  # it has its place with the next layout, not an event later
 
     def _remove(self, at: int, *, keeps_place: bool = False) -> None:
         view, row = self._exchanges.pop(at), self._rows.pop(at)

@@ -9,7 +9,7 @@ from typing import cast
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRectF, Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QTextCursor
-from PySide6.QtWidgets import QScrollArea, QToolTip, QWidget
+from PySide6.QtWidgets import QPushButton, QScrollArea, QToolTip, QWidget
 
 from app.state.markdown.blocks import Code, Page
 from app.state.markdown.worker import Preparer
@@ -52,7 +52,7 @@ class RichView(TextView):
         self._shapes_width = 0
         self._headers: list[CodeHeader] = []
         self._next_headers: list[CodeHeader] = []
-        self._more = flat_button("")
+        self._more: QPushButton | None = None
         super().__init__("", name, parent)
         self._theme = theme
         self._preparer = preparer
@@ -64,9 +64,6 @@ class RichView(TextView):
         self._pressed = ""
         self._timer = QTimer(self, singleShot=True, interval=0)
         self._timer.timeout.connect(self._work_on)
-        self._more.setParent(self.viewport())
-        self._more.clicked.connect(self._show_more)
-        self._more.hide()
         self.viewport().setMouseTracking(True)
         self.setMouseTracking(True)
         preparer.prepared.connect(self._on_prepared, Qt.ConnectionType.QueuedConnection)
@@ -133,9 +130,7 @@ class RichView(TextView):
         self._drop_headers(self._headers)
         self._built, self._shapes, self._shapes_width = built, made, width
         self._headers, self._next_headers = self._next_headers, []
-        self._more.setVisible(page.rest > 0)
-        words = plural("Show {count} more character", "Show {count} more characters", page.rest)
-        self._more.setText(words)
+        self._offer_more(page.rest)
         self.take(built.document)
         for header in self._headers:
             header.show()
@@ -151,7 +146,18 @@ class RichView(TextView):
         self._built = None
         self._shapes = []
         self._drop_headers(self._headers)
-        self._more.hide()
+        self._offer_more(0)
+
+    def _offer_more(self, rest: int) -> None:
+        """A button below the text for the `rest` of it, in characters."""
+        if rest and self._more is None:
+            self._more = flat_button("")
+            self._more.setParent(self.viewport())
+            self._more.clicked.connect(self._show_more)
+        if self._more is not None:
+            words = plural("Show {count} more character", "Show {count} more characters", rest)
+            self._more.setText(words)
+            self._more.setVisible(rest > 0)
 
     def _show_more(self) -> None:
         self._limit += SHOWN_CHARACTERS
@@ -166,7 +172,7 @@ class RichView(TextView):
         for header, program in zip(self._headers, _programs(self._built), strict=False):
             box = code_box(self._built, program).toRect()
             header.setGeometry(box.x(), box.y(), box.width(), self._built.look.header)
-        if not self._more.isHidden():
+        if self._more is not None and not self._more.isHidden():
             size = self._more.sizeHint()
             self._more.setGeometry(0, self.height() + 12, size.width(), size.height())
             self.setFixedHeight(self.height() + 12 + size.height())
