@@ -15,10 +15,8 @@ from torch import Tensor
 
 from engine.quant.matmul import linear, mix
 from engine.quant.tensors import Matrix
-
-# Elements of one block of logits. On a CPU a block that stays in its cache saves a third of the time.
-_BLOCK = {"cpu": 1 << 17, "cuda": 8 << 20}
-_MIN_ROWS = 16  # fewer would starve the matrix products
+from engine.sizes import LOGITS_BLOCK as _BLOCK
+from engine.sizes import MIN_LOGITS_ROWS as _MIN_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)

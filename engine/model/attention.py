@@ -17,6 +17,7 @@ from engine.config import LayerConfig
 from engine.model.norm import rms_norm
 from engine.model.weights import LayerWeights
 from engine.quant.matmul import linear
+from engine.sizes import MASK_ELEMENTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,43 +59,57 @@ def project(
     )
 
 
-def attend(
-    weights: LayerWeights, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
-) -> Tensor:
-    """The layer's attention output [B, T, D].
+def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Mixed values [T, K G d] where every query sees every key.
 
-    queries [B, T, K G, d]; keys, values [B, K, S + T, d]; mask [T, S + T], true where a query may
-    look, or None where every query sees everything. Without a mask the G queries that share a
-    key/value head are packed into one long query.
+    queries [T, K G, d]; keys, values [K, S + T, d]. The G queries that share a key/value head are
+    packed into one long query.
     """
-    batch, new, _, d = queries.shape
-    kv = keys.shape[1]
-    grouped = queries.view(batch, new, kv, -1, d).permute(0, 2, 3, 1, 4)  # [B, K, G, T, d]
-    if mask is None:
-        packed = grouped.reshape(batch, kv, -1, d)  # [B, K, G T, d]
-        mixed = F.scaled_dot_product_attention(packed, keys, values, scale=1.0)
-        mixed = mixed.view(batch, kv, -1, new, d)
-    else:
-        groups = grouped.shape[2]
-        mixed = F.scaled_dot_product_attention(
-            grouped.flatten(0, 1),
-            keys.flatten(0, 1)[:, None].expand(-1, groups, -1, -1),
-            values.flatten(0, 1)[:, None].expand(-1, groups, -1, -1),
-            attn_mask=mask,
-            scale=1.0,
-        ).unflatten(0, (batch, kv))
-    return linear(mixed.permute(0, 3, 1, 2, 4).reshape(batch, new, -1), weights.o)
+    new, _, d = queries.shape
+    kv = keys.shape[0]
+    packed = queries.view(new, kv, -1, d).permute(1, 2, 0, 3).reshape(1, kv, -1, d)
+    mixed = F.scaled_dot_product_attention(packed, keys[None], values[None], scale=1.0)
+    return mixed.view(kv, -1, new, d).permute(2, 0, 1, 3).reshape(new, -1)
+
+
+def attend_causal(queries: Tensor, keys: Tensor, values: Tensor, window: int | None) -> Tensor:
+    """As `attend`, each query seeing itself and back as far as the window reaches.
+
+    `window` counts the query itself (`sliding_window`), None means no limit. A few queries at a
+    time, because a mask of 2,048 queries over 262,144 keys would take more than a gigabyte.
+    """
+    new, prefix = queries.shape[0], keys.shape[1] - queries.shape[0]
+    step = max(1, MASK_ELEMENTS // keys.shape[1])
+    parts = []
+    for start in range(0, new, step):
+        rows = queries[start : start + step]
+        end = prefix + start + rows.shape[0]
+        mask = causal_mask(rows.shape[0], prefix + start, window, queries.device)
+        parts.append(_attend_masked(rows, keys[:, :end], values[:, :end], mask))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def causal_mask(new: int, prefix: int, window: int | None, device: torch.device) -> Tensor:
-    """[T, S + T]: position t of the new ones sees itself, and back as far as the window reaches.
-
-    `window` counts the query itself (`sliding_window`), None means no limit.
-    """
+    """[T, S + T]: position t of the new ones sees itself, and back as far as the window reaches."""
     query = torch.arange(prefix, prefix + new, device=device)[:, None]
     key = torch.arange(prefix + new, device=device)
     mask = key <= query
     return mask if window is None else mask & (key > query - window)
+
+
+def _attend_masked(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """As `attend`; mask [T, S + T] is true where a query may look."""
+    new, _, d = queries.shape
+    grouped = queries.view(new, keys.shape[0], -1, d).permute(1, 2, 0, 3)  # [K, G, T, d]
+    groups = grouped.shape[1]
+    mixed = F.scaled_dot_product_attention(
+        grouped,
+        keys[:, None].expand(-1, groups, -1, -1),
+        values[:, None].expand(-1, groups, -1, -1),
+        attn_mask=mask,
+        scale=1.0,
+    )
+    return mixed.permute(2, 0, 1, 3).reshape(new, -1)
 
 
 def _rotate(x: Tensor, rotation: Rotation) -> Tensor:

@@ -2,19 +2,21 @@
 
 Full layers keep every position. Sliding layers only ever look back `sliding_window - 1` tokens;
 they keep that many and some slack, so that the cache can be cut back to an earlier prefix (the next
-turn of a chat) without encoding it again.
+turn of a chat) without encoding it again. Behind the prefix is room for a canvas: attention reads
+the keys of prefix and canvas where they lie, because joining them would copy gigabytes a step.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from engine.config import ModelConfig
-
-# Positions a sliding layer keeps beyond its window: the longest chunk of a prefill, and how far
-# back a prefix can be cut. Costs 400 MB on the 26B model.
-SLACK = 2048
+from engine.sizes import SLACK as SLACK
+from engine.sizes import cache_shape
 
 
 class KVCache:
@@ -25,19 +27,12 @@ class KVCache:
     ) -> None:
         self.max_tokens = max_tokens
         self.ids: list[int] = []
-        self._window_keys = config.window_keys
+        self._window = config.sliding_window
         self.sliding_start = 0  # position of index 0 in the sliding layers' buffers
-        self._sliding_capacity = min(max_tokens, config.window_keys + SLACK)
+        self._sliding_capacity = min(max_tokens, config.sliding_window + SLACK)
         self._is_sliding = tuple(layer.is_sliding for layer in config.layers)
         self._buffers = tuple(
-            torch.zeros(
-                2,  # keys, values
-                layer.num_kv_heads,
-                self._sliding_capacity if layer.is_sliding else max_tokens,
-                layer.head_dim,
-                device=device,
-                dtype=dtype,
-            )
+            torch.zeros(cache_shape(config, layer, max_tokens), device=device, dtype=dtype)
             for layer in config.layers
         )
 
@@ -55,12 +50,38 @@ class KVCache:
 
         On a full layer S is the whole prefix, on a sliding one at most `sliding_window - 1`.
         """
-        begin, end = 0, self.length
-        if self._is_sliding[layer]:
-            begin = max(0, end - self._window_keys) - self.sliding_start
-            end -= self.sliding_start
+        begin, end = self._range(layer)
         keys, values = self._buffers[layer][:, :, begin:end]
         return keys, values
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """`read` with T new positions behind it, [kv heads, S + T, head size].
+
+        keys, values: [kv heads, T, head size]. They lie behind the prefix until the next `extend`
+        of the layer writes over them, or `append` makes them part of it.
+        """
+        begin, end = self._range(layer)
+        buffer, new_end = self._buffers[layer], end + keys.shape[1]
+        if new_end > buffer.shape[2]:  # a score of more than a canvas: no room, so a copy
+            old_keys, old_values = buffer[:, :, begin:end]
+            return torch.cat((old_keys, keys), dim=1), torch.cat((old_values, values), dim=1)
+        buffer[0, :, end:new_end] = keys
+        buffer[1, :, end:new_end] = values
+        all_keys, all_values = buffer[:, :, begin:new_end]
+        return all_keys, all_values
+
+    @contextmanager
+    def without_last(self) -> Iterator[None]:
+        """Inside, the last token is not in the cache; afterwards it is again, bit by bit."""
+        last = self.ids.pop()
+        ends = [self._range(layer)[1] for layer in range(len(self._buffers))]
+        saved = [buffer[:, :, end].clone() for buffer, end in zip(self._buffers, ends, strict=True)]
+        try:
+            yield
+        finally:
+            for buffer, end, values in zip(self._buffers, ends, saved, strict=True):
+                buffer[:, :, end] = values
+            self.ids.append(last)
 
     def reserve(self, count: int) -> None:
         """Makes room for `count` <= SLACK more positions. Raises ValueError beyond max_tokens."""
@@ -70,18 +91,12 @@ class KVCache:
             )
         if self.length + count - self.sliding_start <= self._sliding_capacity:
             return
-        kept = min(self.length, self._window_keys)
+        kept = min(self.length, self._window)
         begin = self.length - kept - self.sliding_start
         for buffer, is_sliding in zip(self._buffers, self._is_sliding, strict=True):
             if is_sliding:
                 buffer[:, :, :kept] = buffer[:, :, begin : begin + kept].clone()
         self.sliding_start = self.length - kept
-
-    def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
-        """Stores [kv heads, T, head size] behind the prefix; counts only after `append`."""
-        begin = self.length - (self.sliding_start if self._is_sliding[layer] else 0)
-        self._buffers[layer][0, :, begin : begin + keys.shape[1]] = keys
-        self._buffers[layer][1, :, begin : begin + keys.shape[1]] = values
 
     def append(self, ids: list[int]) -> None:
         """Counts the tokens whose keys and values have been written on every layer."""
@@ -92,7 +107,7 @@ class KVCache:
 
         That is 0 where the sliding layers no longer hold the window in front of `length`.
         """
-        if length < self.length and self.sliding_start > max(0, length - self._window_keys):
+        if length < self.length and self.sliding_start > max(0, length - self._window):
             length = 0
         if length == 0:
             self.sliding_start = 0
@@ -107,3 +122,10 @@ class KVCache:
                 break
             shared += 1
         return self.cut(shared)
+
+    def _range(self, layer: int) -> tuple[int, int]:
+        """Where in a layer's buffer the prefix lies that a new position can look back at."""
+        if not self._is_sliding[layer]:
+            return 0, self.length
+        begin = max(0, self.length - (self._window - 1))
+        return begin - self.sliding_start, self.length - self.sliding_start

@@ -27,6 +27,12 @@ def route(weights: LayerWeights, x: Tensor, top_k: int, eps: float) -> tuple[Ten
     return experts, share * weights.per_expert_scale[experts]
 
 
+def gated(gate_up: Tensor) -> Tensor:
+    """gelu(gate) · up of [..., 2I], gate first -> [..., I]."""
+    gate, up = gate_up.chunk(2, dim=-1)
+    return F.gelu(gate, approximate="tanh").mul_(up)
+
+
 def run_experts(weights: LayerWeights, x: Tensor, experts: Tensor, share: Tensor) -> Tensor:
     """Σ over a token's experts of share · down(gelu(gate x) · up x); x [N, D] -> [N, D].
 
@@ -37,11 +43,9 @@ def run_experts(weights: LayerWeights, x: Tensor, experts: Tensor, share: Tensor
     counts = torch.zeros_like(weights.per_expert_scale, dtype=torch.int64)
     counts.scatter_add_(0, experts.flatten(), torch.ones_like(order))
     ends = counts.cumsum(0).to(torch.int32)  # [E], where each expert's block ends
-    gate_up = grouped_linear(x[order // top_k], weights.experts_gate_up, ends)
-    gate, up = gate_up.chunk(2, dim=-1)
-    inner = F.gelu(gate, approximate="tanh") * up
+    inner = gated(grouped_linear(x[order // top_k], weights.experts_gate_up, ends))
     out = grouped_linear(inner, weights.experts_down, ends)  # [N k, D]
-    out = out * share.flatten()[order, None].to(out.dtype)
+    out.mul_(share.flatten()[order, None].to(out.dtype))
     mixed = torch.empty_like(out)
     mixed[order] = out
     return mixed.view(-1, top_k, x.shape[1]).sum(dim=1)

@@ -6,10 +6,9 @@ attention and its scalar.
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from engine.model.experts import route, run_experts
+from engine.model.experts import gated, route, run_experts
 from engine.model.norm import rms_norm
 from engine.model.weights import LayerWeights
 from engine.quant.matmul import linear
@@ -18,8 +17,7 @@ from engine.quant.tensors import Matrix
 
 def gated_mlp(x: Tensor, gate_up: Matrix, down: Matrix) -> Tensor:
     """down(gelu(gate x) · up x), x [..., D]."""
-    gate, up = linear(x, gate_up).chunk(2, dim=-1)
-    return linear(F.gelu(gate, approximate="tanh") * up, down)
+    return linear(gated(linear(x, gate_up)), down)
 
 
 def finish_layer(

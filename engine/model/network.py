@@ -13,15 +13,13 @@ from torch import Tensor
 
 from engine.config import LayerConfig, ModelConfig, SamplingConfig
 from engine.kernels.vocabulary import softcapped_logits
-from engine.model.attention import Rotation, attend, causal_mask, project, rotation
-from engine.model.cache import SLACK, KVCache
+from engine.model.attention import Rotation, attend, attend_causal, project, rotation
+from engine.model.cache import KVCache
 from engine.model.layer import finish_layer, gated_mlp
 from engine.model.norm import rms_norm
-from engine.model.weights import ModelWeights, all_tensors
-from engine.quant.matmul import lookup, mix
-
-# Rows of logits `score` holds at once.
-_SCORE_ROWS = 32
+from engine.model.weights import LayerWeights, ModelWeights, all_tensors
+from engine.quant.matmul import linear, lookup, mix
+from engine.sizes import SCORE_ROWS, SLACK
 
 
 class Model:
@@ -69,19 +67,14 @@ class Model:
         """
         if not cache.length:
             raise ValueError("score needs at least one token in the cache")
-        kept, sliding_start = list(cache.ids), cache.sliding_start
         last = torch.tensor(cache.ids[-1:], device=self.device)
-        cache.ids.pop()
-        try:
+        with cache.without_last():
             hidden = self._encode(torch.cat((last, ids.to(self.device)))[:-1], cache, stores=False)
-        finally:
-            cache.ids[:] = kept
-            assert cache.sliding_start == sliding_start
         assert hidden is not None
         parts = [
             -F.cross_entropy(self.logits(rows), wanted, reduction="none")
             for rows, wanted in zip(
-                hidden[0].split(_SCORE_ROWS), ids.to(self.device).split(_SCORE_ROWS), strict=True
+                hidden[0].split(SCORE_ROWS), ids.to(self.device).split(SCORE_ROWS), strict=True
             )
         ]
         return torch.cat(parts)
@@ -119,22 +112,10 @@ class Model:
 
     def run_layers(self, x: Tensor, cache: KVCache) -> Tensor:
         """The decoder's layers over conditioned embeddings x [B, C, D], before the last norm."""
-        eps, batch = self.config.rms_norm_eps, x.shape[0]
         rotations = self._rotations(cache.length, x.shape[1])
         for index, weights in enumerate(self.weights.layers):
-            normed = rms_norm(x, weights.input_norm, eps)
-            queries, keys, values = project(weights, normed, rotations[weights.config], eps)
-            old_keys, old_values = cache.read(index)
-            attended = attend(
-                weights,
-                queries,
-                torch.cat((old_keys.expand(batch, -1, -1, -1), keys.transpose(1, 2)), dim=2),
-                torch.cat((old_values.expand(batch, -1, -1, -1), values.transpose(1, 2)), dim=2),
-                mask=None,
-            )
-            x = finish_layer(
-                weights, x, attended, weights.decoder_scalar, self.config.top_k_experts, eps
-            )
+            attended = self._look_around(index, x, cache, rotations[weights.config])
+            x = self._finish(weights, x, attended, weights.decoder_scalar)
         return x
 
     def look_up(self, ids: Tensor) -> Tensor:
@@ -165,34 +146,49 @@ class Model:
         With `stores` the keys and values are written to the cache, and the pass ends with those of
         the last layer (its output serves nobody); otherwise it returns hidden states [1, T, D].
         """
-        eps = self.config.rms_norm_eps
         x = self.embed(ids.to(self.device))[None]
         rotations = self._rotations(cache.length, ids.shape[0])
-        masks: dict[tuple[bool, int], Tensor] = {}
         for index, weights in enumerate(self.weights.layers):
-            normed = rms_norm(x, weights.input_norm, eps)
-            queries, keys, values = project(weights, normed, rotations[weights.config], eps)
-            keys, values = keys.transpose(1, 2), values.transpose(1, 2)
-            old_keys, old_values = cache.read(index)
-            if stores:
-                cache.write(index, keys[0], values[0])
-                if index + 1 == len(self.weights.layers):
-                    return None
-            kind = (weights.config.is_sliding, old_keys.shape[1])
-            if kind not in masks:
-                window = self.config.sliding_window if weights.config.is_sliding else None
-                masks[kind] = causal_mask(ids.shape[0], old_keys.shape[1], window, self.device)
-            attended = attend(
-                weights,
-                queries,
-                torch.cat((old_keys[None], keys), dim=2),
-                torch.cat((old_values[None], values), dim=2),
-                masks[kind],
-            )
-            x = finish_layer(
-                weights, x, attended, weights.encoder_scalar, self.config.top_k_experts, eps
-            )
-        return rms_norm(x, self.weights.norm, eps)
+            is_end = stores and index + 1 == len(self.weights.layers)
+            attended = self._look_back(index, x, cache, rotations[weights.config], keys_only=is_end)
+            if attended is None:
+                return None
+            x = self._finish(weights, x, attended, weights.encoder_scalar)
+        return rms_norm(x, self.weights.norm, self.config.rms_norm_eps)
+
+    def _look_around(self, index: int, x: Tensor, cache: KVCache, turn: Rotation) -> Tensor:
+        """The decoder's attention of a layer, [B, C, D]: over the prefix and the own canvas."""
+        weights = self.weights.layers[index]
+        queries, keys, values = self._project(weights, x, turn)
+        mixed = [
+            attend(own, *cache.extend(index, own_keys, own_values))
+            for own, own_keys, own_values in zip(queries, keys, values, strict=True)
+        ]
+        return linear(torch.stack(mixed), weights.o)
+
+    def _look_back(
+        self, index: int, x: Tensor, cache: KVCache, turn: Rotation, *, keys_only: bool
+    ) -> Tensor | None:
+        """The encoder's attention of a layer, [1, T, D]; None where only its keys are wanted."""
+        weights = self.weights.layers[index]
+        queries, keys, values = self._project(weights, x, turn)
+        seen = cache.extend(index, keys[0], values[0])
+        if keys_only:
+            return None
+        window = self.config.sliding_window if weights.config.is_sliding else None
+        return linear(attend_causal(queries[0], *seen, window)[None], weights.o)
+
+    def _project(
+        self, weights: LayerWeights, x: Tensor, turn: Rotation
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries [B, T, H, d], keys and values [B, K, T, d] of the layer's input x [B, T, D]."""
+        eps = self.config.rms_norm_eps
+        queries, keys, values = project(weights, rms_norm(x, weights.input_norm, eps), turn, eps)
+        return queries, keys.transpose(1, 2), values.transpose(1, 2)
+
+    def _finish(self, weights: LayerWeights, x: Tensor, attended: Tensor, scalar: Tensor) -> Tensor:
+        top_k, eps = self.config.top_k_experts, self.config.rms_norm_eps
+        return finish_layer(weights, x, attended, scalar, top_k, eps)
 
     def _rotations(self, start: int, count: int) -> dict[LayerConfig, Rotation]:
         """The rotary embeddings of positions start ... start + count - 1, per kind of layer."""

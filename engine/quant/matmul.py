@@ -13,8 +13,7 @@ from torch import Tensor
 
 from engine.quant.pack import powers_of_two
 from engine.quant.tensors import Matrix, QuantisedTensor, dequantise
-
-_SLICE = 1 << 22  # weights that are plain numbers at a time
+from engine.sizes import WEIGHT_SLICE as _SLICE
 
 
 def linear(x: Tensor, weight: Matrix) -> Tensor:

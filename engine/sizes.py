@@ -1,0 +1,32 @@
+"""How much the engine works on at a time, and the shapes of its cache. No torch here.
+
+The network allocates by these numbers and the memory plan counts with them.
+"""
+
+from __future__ import annotations
+
+from engine.config import LayerConfig, ModelConfig
+
+# Positions a sliding layer keeps beyond its window: the longest chunk of a prefill, and how far
+# back a prefix can be cut. Costs 400 MB on the 26B model.
+SLACK = 2048
+
+MASK_ELEMENTS = 1 << 25  # of a causal mask: 128 queries over 262,144 keys
+WEIGHT_SLICE = 1 << 22  # quantised weights that are plain numbers at a time
+SCORE_ROWS = 32  # rows of logits that scoring holds at once
+
+# Elements of one block of logits. On a CPU a block that stays in its cache saves a third of the time.
+LOGITS_BLOCK = {"cpu": 1 << 17, "cuda": 8 << 20}
+MIN_LOGITS_ROWS = 16  # fewer would starve the matrix products
+
+
+def cache_shape(
+    config: ModelConfig, layer: LayerConfig, max_tokens: int
+) -> tuple[int, int, int, int]:
+    """Keys and values of one layer, [2, kv heads, positions, head size].
+
+    A sliding layer keeps its window with the query itself, so that the last token can be encoded
+    again, and the slack; behind the prefix is room for a canvas.
+    """
+    kept = min(max_tokens, config.sliding_window + SLACK) if layer.is_sliding else max_tokens
+    return 2, layer.num_kv_heads, kept + config.canvas_length, layer.head_dim
