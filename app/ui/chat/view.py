@@ -1,7 +1,7 @@
 """The talk: exchanges below each other. Follows the end unless the user has scrolled away.
 
-Of a long chat only a stretch of exchanges exists as widgets. It grows as one scrolls to its start
-or its end, and is cut at the other side.
+Of a long chat only a stretch of exchanges exists as widgets: those in view and near it. More come
+one at a time as one scrolls, so that the window never waits for them, and those far away go.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from app.ui.widgets import drop, focus_named, focused_name, in_column, restyle
 from app.words import tr
 from engine.messages import Draft
 
-FIRST = 3  # exchanges when a chat is opened; the window shows them before more are made
-MORE = 2  # that come at a time
+FIRST = 3  # exchanges where one jumps to; the window shows them before more are made
+MORE = 2  # that are shown at once below a question where the branch is another one
+NEAR = 1.5  # heights of the view above it and below it in which all exchanges exist
+FAR = 2.5  # heights beyond which they go, unless the keyboard is there
 MOST = 30  # that exist at a time
 ABOVE_HIT = 20  # pixels between the top of the view and what was looked for
 
@@ -119,10 +121,6 @@ class ChatView(QScrollArea):
             self._refresh_answer(self._first + len(self._exchanges) - 1)
         for at in range(self._first + len(self._exchanges), min(place // 2 + MORE, len(path) // 2)):
             self._insert(at, len(self._exchanges))
-        while len(self._exchanges) > MOST:
-            self._remove(0)
-            self._first += 1
-            index -= 1
         self._give_room()
         self._growth.start()
         if is_asked or index >= len(self._rows):
@@ -164,7 +162,7 @@ class ChatView(QScrollArea):
             return
         wanted = places[0] // 2
         if not self._first <= wanted < self._first + len(self._exchanges):
-            self._show_stretch(max(0, wanted - 1))
+            self._show_stretch(wanted)
         index = wanted - self._first
         view = self._exchanges[index]
         if places[0] % 2:
@@ -204,7 +202,7 @@ class ChatView(QScrollArea):
         return self._session.path if self._session is not None else ()
 
     def _show_end(self) -> None:
-        self._show_stretch(max(0, len(self._path()) // 2 - FIRST))
+        self._show_stretch(max(0, len(self._path()) // 2 - 1))  # it fills the view
         self._steady.follow()
         self._growth.start()
 
@@ -257,33 +255,43 @@ class ChatView(QScrollArea):
             self._exchanges[-1].give_room(height)
 
     def _grow(self) -> None:
-        """More exchanges at the side that is in view, fewer at the other, until that is enough."""
-        if not self._is_near_start() and not self._is_near_end():
+        """One exchange more where one is near the start or the end, and then the next."""
+        self._cut()
+        if self._is_near_start():
+            self._first -= 1
+            self._insert(self._first, 0)
+        elif self._is_near_end():
+            self._insert(self._first + len(self._exchanges), len(self._exchanges))
+        else:
             return
         self._growth.start()
-        if self._is_near_start():
-            for _ in range(min(MORE, self._first)):
-                self._first -= 1
-                self._insert(self._first, 0)
-            while len(self._exchanges) > MOST:
-                self._remove(-1)
-        else:
-            for _ in range(MORE):
-                if self._ends_early():
-                    self._insert(self._first + len(self._exchanges), len(self._exchanges))
-            while len(self._exchanges) > MOST:
-                self._remove(0)
-                self._first += 1
         self._give_room()
+
+    def _cut(self) -> None:
+        while self._exchanges and self._may_go(self._rows[-1]):
+            self._remove(-1)
+        while self._exchanges and self._may_go(self._rows[0]):
+            self._remove(0)
+            self._first += 1
+
+    def _may_go(self, row: QWidget) -> bool:
+        height, top = self.viewport().height(), row.y() - self.verticalScrollBar().value()
+        is_far = top > (1 + FAR) * height or top + row.height() < -FAR * height
+        focus = QApplication.focusWidget()
+        is_in_use = focus is not None and row.isAncestorOf(focus)
+        return is_far and (not is_in_use or len(self._exchanges) > MOST)
 
     def _ends_early(self) -> bool:
         return self._first + len(self._exchanges) < len(self._path()) // 2
 
     def _is_near_start(self) -> bool:
-        return self._first > 0 and self.verticalScrollBar().value() < self.viewport().height()
+        return self._first > 0 and self.verticalScrollBar().value() < self._near()
 
     def _is_near_end(self) -> bool:
-        return self._ends_early() and _below(self.verticalScrollBar()) < self.viewport().height()
+        return self._ends_early() and _below(self.verticalScrollBar()) < self._near()
+
+    def _near(self) -> float:
+        return NEAR * self.viewport().height()
 
     def _on_scrolled(self) -> None:
         if self._is_near_start() or self._is_near_end():
