@@ -15,11 +15,12 @@ from engine.messages import EngineFault, ErrorKind, Sampling
 
 ARCHITECTURE = "DiffusionGemmaForBlockDiffusion"
 
-# Keys that say nothing about the computation.
+# Keys that say nothing about the computation, or that the readers of `engine.checkpoint` check.
 _NEUTRAL = {
     "_name_or_path", "architectures", "attention_dropout", "bos_token_id", "chunk_size_feed_forward",
     "dtype", "eos_token_id", "id2label", "initializer_range", "is_encoder_decoder", "label2id",
     "max_length", "output_attentions", "output_hidden_states", "pad_token_id", "problem_type",
+    "quantization_config",
     "return_dict", "torch_dtype", "transformers_version", "use_cache",
 }  # fmt: skip
 

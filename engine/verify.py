@@ -16,11 +16,14 @@ import psutil
 import torch
 from torch import Tensor
 
-from engine.checkpoint.safetensors import TensorEntry, index_checkpoint, read_tensors
+from engine.checkpoint.opening import open_checkpoint
+from engine.checkpoint.source import SourceTensor
 from engine.config import ModelConfig, load_config, load_sampling, read_json
+from engine.convert import fill
 from engine.generate import generate
-from engine.load import load_model, match_tensors, model_folder
+from engine.load import load_model, model_folder
 from engine.messages import EngineFault, ErrorKind
+from engine.model.fields import text_shapes, vision_shapes
 from engine.model.network import Model
 from engine.model.norm import rms_norm
 from engine.model.weights import assemble
@@ -44,17 +47,19 @@ def verify(
     """
     folder = model_folder(path)
     config = load_config(folder)
-    entries = match_tensors(config, index_checkpoint(folder))
-    size = sum(entry.size for entry in entries)
+    sources = open_checkpoint(folder, text_shapes(config), vision_shapes(config))
+    is_plain = all(source.grouping is None for source in sources.values())
+    size = sum(source.size for source in sources.values())
     if whole is None:
-        # Twice in float32, which is twice a checkpoint in 16 bits, and room to work.
-        whole = 5 * size < psutil.virtual_memory().available
+        # Twice in float32, which is twice a checkpoint in 16 bits, and room to work. Quantised ones
+        # are compared as the numbers they stand for, which transformers need not be able to read.
+        whole = is_plain and 5 * size < psutil.virtual_memory().available
     generator = torch.Generator().manual_seed(0)
     prompt = torch.randint(config.vocab_size, (_PROMPT_TOKENS,), generator=generator)
     canvas = torch.randint(config.vocab_size, (1, config.canvas_length), generator=generator)
     if whole:
         return _compare_whole(folder, prompt, canvas, report, cancelled)
-    return _compare_layers(folder, config, entries, canvas, report, cancelled)
+    return _compare_layers(folder, config, sources, canvas, report, cancelled)
 
 
 @torch.no_grad()
@@ -117,7 +122,7 @@ def _generations_equal(reference: Any, model: Model, prompt: Tensor, seed: int) 
 def _compare_layers(
     folder: Path,
     config: ModelConfig,
-    entries: list[TensorEntry],
+    sources: dict[str, SourceTensor],
     canvas: Tensor,
     report: Report,
     cancelled: Callable[[], bool],
@@ -131,13 +136,14 @@ def _compare_layers(
     theirs._experts_implementation = "grouped_mm"  # noqa: SLF001
     rotary = modeling.DiffusionGemmaTextRotaryEmbedding(theirs)
     positions = torch.arange(canvas.shape[1])[None]
-    common = _read([entry for entry in entries if ".layers." not in entry.name])
+    common = _read({name: source for name, source in sources.items() if ".layers." not in name})
     ours = hidden = None
     differences: list[float] = []
     for index, kind in enumerate(config.layers):
         _check(cancelled)
         report("layers", index, len(config.layers))
-        tensors = _read([entry for entry in entries if f".layers.{index}." in entry.name])
+        at = f".layers.{index}."
+        tensors = _read({name: source for name, source in sources.items() if at in name})
         model = _one_layer_model(folder, config, index, common | tensors)
         if ours is None or hidden is None:
             ours = hidden = model.condition(model.embed(canvas), None)
@@ -191,8 +197,12 @@ def _reference_layer(modeling: Any, config: Any, index: int, tensors: dict[str, 
     return layer.eval()
 
 
-def _read(entries: list[TensorEntry]) -> dict[str, Tensor]:
-    return {entry.name: tensor.float() for entry, tensor in read_tensors(entries)}
+def _read(sources: dict[str, SourceTensor]) -> dict[str, Tensor]:
+    """The tensors as float32, filled piece by piece, so that a large one is never there twice."""
+    found = {name: torch.empty(source.shape) for name, source in sources.items()}
+    for name, tensor in found.items():
+        fill(tensor, sources[name], lambda _size: None)
+    return found
 
 
 def _distance(one: Tensor, other: Tensor) -> float:

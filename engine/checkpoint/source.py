@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.checkpoint.files import broken
 from engine.messages import EngineFault, ErrorKind
 
 
@@ -103,7 +102,12 @@ def checked(file: Path, name: str, stored: Stored) -> Stored:
         numbers = {"values": stored.sum(dtype=torch.float64)}
     for what, number in numbers.items():
         if not torch.isfinite(number):
-            raise broken(file, f"{name} holds {what} that are no numbers")
+            raise EngineFault(
+                ErrorKind.MODEL_BROKEN,
+                f"The model is damaged: {name} holds {what} that are no numbers.",
+                "Download the model again.",
+                f"{file}: {name}",
+            )
     return stored
 
 

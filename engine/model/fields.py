@@ -96,8 +96,8 @@ def _top_fields(config: ModelConfig) -> Iterator[Field]:
     yield field("embedding", Role.EMBEDDING, ("embed_tokens", (config.vocab_size, D)))
     yield field("norm", Role.PLAIN, ("norm", (D,)))
     yield field("condition_norm", Role.PLAIN, (block + "pre_norm", (D,)))
-    yield field("condition_gate_up", Role.MLP, gate, up)
-    yield field("condition_down", Role.MLP, (block + "down_proj", (D, M)))
+    yield field("condition_gate_up", Role.CONDITIONING, gate, up)
+    yield field("condition_down", Role.CONDITIONING, (block + "down_proj", (D, M)))
 
 
 # Names of the norms in the layers, and in a checkpoint.

@@ -14,7 +14,8 @@ class Role(Enum):
 
     EXPERTS = "experts"
     ATTENTION = "attention"
-    MLP = "mlp"  # dense, with the self-conditioning
+    MLP = "mlp"  # dense
+    CONDITIONING = "conditioning"  # of a step on the one before
     EMBEDDING = "embedding"  # also the language-model head
     PLAIN = "plain"  # norms, router, scalars: small, and what they say must not be rounded
 
@@ -35,6 +36,7 @@ class Scheme:
     experts: Way | None
     attention: Way | None
     mlp: Way | None
+    conditioning: Way | None
     embedding: Way | None
 
     def way(self, role: Role) -> Way | None:
@@ -42,6 +44,7 @@ class Scheme:
             Role.EXPERTS: self.experts,
             Role.ATTENTION: self.attention,
             Role.MLP: self.mlp,
+            Role.CONDITIONING: self.conditioning,
             Role.EMBEDDING: self.embedding,
         }
         return ways.get(role)
@@ -50,10 +53,12 @@ class Scheme:
 FOUR, EIGHT = Way(bits=4), Way(bits=8)
 PLAIN = "source"  # the checkpoint's own numbers, none of them quantised
 SCHEMES = {
-    PLAIN: Scheme(experts=None, attention=None, mlp=None, embedding=None),
-    "int4": Scheme(experts=FOUR, attention=EIGHT, mlp=EIGHT, embedding=EIGHT),
-    "int4-small": Scheme(experts=FOUR, attention=FOUR, mlp=FOUR, embedding=EIGHT),
-    "int8": Scheme(experts=EIGHT, attention=EIGHT, mlp=EIGHT, embedding=EIGHT),
+    PLAIN: Scheme(experts=None, attention=None, mlp=None, conditioning=None, embedding=None),
+    "int4": Scheme(experts=FOUR, attention=EIGHT, mlp=EIGHT, conditioning=EIGHT, embedding=EIGHT),
+    "int4-small": Scheme(
+        experts=FOUR, attention=FOUR, mlp=FOUR, conditioning=FOUR, embedding=EIGHT
+    ),
+    "int8": Scheme(experts=EIGHT, attention=EIGHT, mlp=EIGHT, conditioning=EIGHT, embedding=EIGHT),
 }
 
 
