@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.quant.pack import powers_of_two
-from engine.quant.tensors import Matrix, QuantisedTensor, dequantise
+from engine.quant.tensors import Int8Tensor, Matrix, QuantisedTensor, dequantise
 from engine.sizes import WEIGHT_SLICE as _SLICE
 
 
@@ -23,11 +23,18 @@ def linear(x: Tensor, weight: Matrix) -> Tensor:
     x = x * powers_of_two(weight.exponents).to(x.dtype)
     slices = _slices(*weight.shape)
     if len(slices) == 1:
-        return F.linear(x, weight.even(x.dtype))
+        return _linear(x, weight)
     out = x.new_empty((*x.shape[:-1], weight.shape[0]))
     for rows in slices:
-        out[..., rows] = F.linear(x, weight.rows(rows).even(x.dtype))
+        out[..., rows] = _linear(x, weight.rows(rows))
     return out
+
+
+def _linear(x: Tensor, weight: QuantisedTensor) -> Tensor:
+    """The product without exponents. Scaling outputs instead of weights of eight bits is quicker."""
+    if isinstance(weight, Int8Tensor):
+        return (F.linear(x, weight.codes.to(x.dtype)) * weight.scale).to(x.dtype)
+    return F.linear(x, weight.even(x.dtype))
 
 
 def grouped_linear(x: Tensor, weight: Matrix, ends: Tensor) -> Tensor:
@@ -64,10 +71,17 @@ def mix(chance: Tensor, weight: Matrix) -> Tensor:
     """chance · weight, the expected row of a weight [N, K]; [..., N] -> [..., K]."""
     if isinstance(weight, Tensor):
         return chance @ weight
-    out = chance.new_zeros((*chance.shape[:-1], weight.shape[1]))
-    for rows in _slices(*weight.shape):
-        out += chance[..., rows] @ weight.rows(rows).even(chance.dtype)
+    slices = _slices(*weight.shape)
+    out = _mix(chance[..., slices[0]], weight.rows(slices[0]))
+    for rows in slices[1:]:
+        out += _mix(chance[..., rows], weight.rows(rows))
     return out * powers_of_two(weight.exponents).to(chance.dtype)
+
+
+def _mix(chance: Tensor, weight: QuantisedTensor) -> Tensor:
+    if isinstance(weight, Int8Tensor):
+        return (chance * weight.scale).to(chance.dtype) @ weight.codes.to(chance.dtype)
+    return chance @ weight.even(chance.dtype)
 
 
 def lookup(ids: Tensor, weight: Matrix, dtype: torch.dtype) -> Tensor:

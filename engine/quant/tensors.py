@@ -83,7 +83,7 @@ class Int8Tensor:
 
     def even(self, dtype: torch.dtype) -> Tensor:
         """The weights without their exponents as plain numbers, [(E,) N, K]."""
-        return (self.codes * self.scale[..., None]).to(dtype)
+        return self.codes.float().mul_(self.scale[..., None]).to(dtype)
 
     def _shaped(self, scale: Tensor) -> Int8Tensor:
         return replace(self, layout=_layout_of(self.layout, scale.shape[:-1], scale.shape[-1]))

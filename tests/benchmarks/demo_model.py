@@ -1,9 +1,10 @@
 """How good the demo model is on held-out items, through our own engine.
 
     python -m tests.benchmarks.demo_model [--gaps 501] [--chats 200] [--rewrites 120]
+    python -m tests.benchmarks.demo_model --weights int4 --name demo_model_int4
 
 Items come from `packaging/demo_model/heldout.py` with a seed that training never uses. Writes
-`tests/benchmarks/results/demo_model.json`.
+`tests/benchmarks/results/NAME.json`.
 """
 
 from __future__ import annotations
@@ -206,7 +207,7 @@ def full_canvas(model: Model) -> dict[str, float]:
 def measure(part: str, options: argparse.Namespace) -> dict[str, Any]:
     """One half of the measurement, in a process of its own on one thread."""
     torch.set_num_threads(1)
-    model = load_model(options.model)
+    model = load_model(options.model, weights=options.weights)
     encoder = Encoder(vocabulary.load(model_folder(options.model)))
     seen = heldout.training_runs(SEED + 1, 20_000)
     if part == "text":
@@ -230,12 +231,15 @@ def measure(part: str, options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="demo")
+    parser.add_argument("--weights", default="source", help="how they are stored in memory")
     parser.add_argument("--gaps", type=int, default=501)
     parser.add_argument("--chats", type=int, default=200)
     parser.add_argument("--rewrites", type=int, default=120)
     parser.add_argument("--name", default="demo_model")
     options = parser.parse_args()
-    figures: dict[str, Any] = {"full_canvas": full_canvas(load_model(options.model))}
+    figures: dict[str, Any] = {
+        "full_canvas": full_canvas(load_model(options.model, weights=options.weights))
+    }
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for result in pool.map(measure, ("gaps", "text"), (options, options)):
             figures |= result
