@@ -164,6 +164,39 @@ def test_a_very_long_text_is_cut_and_counted():
 
 
 @pytest.mark.parametrize(
+    ("text", "shown_lines"),
+    [
+        ("- a\n" * 10_000, 487),  # 20,000 characters of 40 and a line end each
+        ("# a\n" * 10_000, 487),
+        ("```\n" + "a\n" * 10_000, 1_818),  # in a program, of 10
+        (("a" * 99 + "\n") * 300, 200),
+        ("\U0001f600" * 99 + "\n" + "a\n" * 600, 483),  # an emoji costs two
+    ],
+)
+def test_many_short_lines_are_shown_in_part_and_the_rest_is_counted(text, shown_lines):
+    page = parse(text)
+    kept = text[: len(text) - page.rest]
+    assert kept.endswith("\n")
+    assert abs(kept.count("\n") - shown_lines) <= 1
+    everything = parse(text, limit=50 * SHOWN_CHARACTERS)
+    assert everything.rest == 0
+    assert everything.blocks[: len(page.blocks) - 1] == page.blocks[:-1]
+
+
+def test_one_line_is_cut_where_its_letters_cost_too_much():
+    page = parse("\U0001f600" * 20_000)
+    assert page.rest == 10_000
+
+
+def test_a_paragraph_of_nothing_but_addresses_is_shown_as_written():
+    few, many = "https://a.bc/d " * 300, "https://a.bc/d " * 500
+    assert len({run.link for block in parse(few).blocks for run in block.runs}) == 2
+    (paragraph,) = parse(many).blocks
+    assert [run.link for run in paragraph.runs] == [""]
+    assert texts(many) == [many.strip()]
+
+
+@pytest.mark.parametrize(
     "text",
     ["> " * 1_000 + "deep", "- " * 1_000 + "deep", "[" * 1_000 + "deep" + "]" * 1_000,
      "\n".join("  " * depth + "- deep" for depth in range(90)), "*" * 5_000 + "deep",

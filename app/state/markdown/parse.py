@@ -30,7 +30,10 @@ from app.state.markdown.rules import new_parser
 from app.state.markdown.runs import read_runs, split_task
 from app.state.text import LINE_CHARACTERS, SHOWN_CHARACTERS, clean, visible
 
-CHARACTERS_PER_LINE = 10  # at least; of more lines than that a part is shown at first
+LINE, CODE_LINE = (
+    40,
+    10,
+)  # letters that a short line costs; of more than fit a part is shown at first
 BULLETS = "•◦▪"
 _ALIGNS = {"center": Align.CENTER, "right": Align.END}
 
@@ -44,13 +47,22 @@ def parse(text: str, limit: int = SHOWN_CHARACTERS) -> Page:
 
 def _end(text: str, limit: int) -> int:
     """Where to cut, at the end of a line if there is one near: lines cost as letters do."""
-    lines = text[:limit].split("\n", limit // CHARACTERS_PER_LINE)
-    end = min(len(text), limit) - (
-        len(lines[-1]) if len(lines) > limit // CHARACTERS_PER_LINE else 0
-    )
-    if end == limit < len(text):
-        end = text.rfind("\n", max(0, limit - LINE_CHARACTERS), limit) + 1 or limit
-    return end
+    at = spent = 0
+    is_code = False
+    for line in text[:limit].split("\n"):
+        if line.lstrip().startswith(("```", "~~~")):
+            is_code = not is_code
+        letters = len(line.encode("utf-16-le", "surrogatepass")) // 2  # twice for an emoji
+        least = CODE_LINE if is_code else LINE
+        cost = max(letters, least) if line.strip() else letters
+        is_cut = at + len(line) == limit < len(text) and text[limit] != "\n"
+        if spent + cost > limit or is_cut:
+            is_long = not at or len(line) > LINE_CHARACTERS
+            fits = (limit - spent) * len(line) // max(cost, 1)
+            return at + min(fits, len(line)) if is_long else at
+        spent += cost + 1
+        at += len(line) + 1
+    return min(at, len(text))
 
 
 def is_right_to_left(text: str) -> bool:

@@ -22,8 +22,8 @@ from markdown_it.token import Token
 DEEPEST = 16  # levels; a quote is one, a list two
 MOST_COLUMNS = 12
 MOST_CELLS = 600
-MOST_MARKS = 800  # in one paragraph; pairing and drawing them takes quadratic time
-_MARKS = re.compile(r"[*_~\[\]<`&]")
+MOST_MARKS = 400  # in one paragraph; pairing and drawing them takes quadratic time
+_MARKS = re.compile(r"[*_~\[\]<`&]|://")
 LINK = re.compile(r"(?:https?://|mailto:)[^\s\\]+", re.IGNORECASE)
 
 
@@ -52,7 +52,8 @@ def _inline(state: StateCore) -> None:
             continue
         token.children = []
         if len(_MARKS.findall(token.content)) > MOST_MARKS:
-            token.children.append(Token("text", "", 0, content=token.content))
+            as_written = Token("text", "", 0, content=token.content, meta={"is_raw": True})
+            token.children.append(as_written)
         else:
             state.md.inline.parse(token.content, state.md, state.env, token.children)
 

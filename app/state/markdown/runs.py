@@ -30,7 +30,7 @@ def read_runs(tokens: Sequence[Token]) -> Runs:
             case "text":
                 runs += (
                     _with_links(token.content, style)
-                    if not link
+                    if not (link or token.meta.get("is_raw"))
                     else [Run(visible(token.content), style, link)]
                 )
             case "code_inline":
