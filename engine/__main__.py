@@ -1,4 +1,4 @@
-"""The engine without a window: `python -m engine chat|infill|verify|bench|doctor`.
+"""The engine without a window: `python -m engine chat|infill|quantize|verify|bench|doctor`.
 
 With --json a command prints one JSON object. Exit code 0, or 1 with one plain sentence on stderr,
 or 2 for wrong usage.
@@ -10,11 +10,13 @@ import argparse
 import json
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.messages import EngineFault
+from engine.quant.scheme import PLAIN, SCHEMES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +63,38 @@ def _infill(options: argparse.Namespace) -> dict[str, Any]:
     )
 
 
+def _quantize(options: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    from engine.prepare import prepare, stopped
+
+    def report(_what: str, done: int, total: int) -> None:
+        share = f"{100 * done // max(total, 1)} % of {total / 1e9:.1f} GB"
+        if share != shown[-1]:
+            shown.append(share)
+            print(f"\r{share}", end="", file=sys.stderr)
+
+    shown, began = [""], time.monotonic()
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        outcome = prepare(
+            options.source, options.target, options.weights, report, lambda: False, device=device
+        )
+    except KeyboardInterrupt:
+        raise stopped() from None
+    finally:
+        if shown[1:]:
+            print(file=sys.stderr)
+    return {
+        "bytes": outcome.size,
+        "seconds": round(time.monotonic() - began, 1),
+        "exact": outcome.exact,
+        "requantised": outcome.rounded,
+    }
+
+
 def _verify(options: argparse.Namespace) -> dict[str, Any]:
     from engine.verify import verify
 
@@ -85,7 +119,7 @@ def _doctor(options: argparse.Namespace) -> dict[str, Any]:
 
 
 _COMMANDS = {
-    "chat": _chat, "infill": _infill, "verify": _verify, "bench": _bench, "doctor": _doctor,
+    "chat": _chat, "infill": _infill, "quantize": _quantize, "verify": _verify, "bench": _bench, "doctor": _doctor,
 }  # fmt: skip
 
 
@@ -139,6 +173,12 @@ def _parser() -> argparse.ArgumentParser:
     infill.add_argument("--tokens", type=_positive, default=4, help="length of a hole")
     infill.add_argument("--alternatives", type=_positive, default=1)
     add_generation(infill)
+
+    quantize = add("quantize", "Write a model in the form that loads fast.", model=False)
+    quantize.add_argument("source", metavar="SRC", help="the folder of a checkpoint")
+    quantize.add_argument("target", metavar="DST", type=Path, help="a new folder")
+    quantize.add_argument("--weights", default="int4", choices=sorted(SCHEMES.keys() - {PLAIN}))
+    quantize.add_argument("--device", default="auto", help="auto, cpu or cuda")
 
     add("verify", "Compare this engine with transformers on the same checkpoint.")
     bench = add("bench", "Measure the speed on this PC.")

@@ -66,6 +66,7 @@ class ErrorKind(Enum):
     BAD_REQUEST = "bad_request"
     NOT_LOADED = "not_loaded"
     OUT_OF_MEMORY = "out_of_memory"
+    DISK = "disk"  # full, or a file that cannot be written
     CANCELLED = "cancelled"  # a load or a job that was cancelled; an answer ends as STOPPED instead
     SHUTDOWN = "shutdown"
     INTERNAL = "internal"
