@@ -14,7 +14,7 @@ from app.state.history.faults import HistoryError
 from app.state.history.rows import ChatSummary
 from app.state.markdown.worker import Preparer
 from app.state.text import visible
-from app.ui.chat.asking import Asking
+from app.ui.chat.asking import Asking, placeholder
 from app.ui.chat.composer import Composer
 from app.ui.chat.empty_state import EmptyState
 from app.ui.chat.header import Header
@@ -27,6 +27,7 @@ from app.ui.chat.wires import SessionWires
 from app.ui.command_palette import CommandPalette, remembered
 from app.ui.dialogs import Dialogs, Run
 from app.ui.notice import Notice
+from app.ui.rich.slices import Slices
 from app.ui.settings.side_panel import SidePanel
 from app.ui.theme import Theme
 from app.ui.toast import Toast
@@ -67,6 +68,9 @@ class MainWindow(QWidget):
         self._shows_figures = settings.value.show_figures
         self.composer = Composer(theme)
         self.asking = Asking(chats, status, self.composer)
+        self.dialogs = Dialogs(
+            self, settings=settings, theme=theme, paths=paths, run=run, facts=self._facts
+        )
         actions = Actions(
             regenerate=self.asking.regenerate,
             edit=self.asking.edit,
@@ -74,13 +78,11 @@ class MainWindow(QWidget):
             show_variant=self.asking.show_variant,
             go_on=self.asking.go_on,
             replay=self.replay,
-            open_link=self._open_link,
+            open_link=self.dialogs.link,
         )
+        slices = Slices(self)
         self.around = Surroundings(
-            theme=theme, settings=settings, preparer=preparer, actions=actions
-        )
-        self.dialogs = Dialogs(
-            self, settings=settings, theme=theme, paths=paths, run=run, facts=self._facts
+            theme=theme, settings=settings, preparer=preparer, slices=slices, actions=actions
         )
         self.header = Header(theme)
         self.chat_list = ChatList(theme)
@@ -243,9 +245,6 @@ class MainWindow(QWidget):
         if self.asking.ask(text):
             self.composer.focus()
 
-    def _open_link(self, address: str) -> None:
-        self.dialogs.link(address)
-
     def _open_message(self, chat_id: str, message_id: str) -> None:
         self.chats.open_message(
             chat_id, message_id, lambda: self.chat.scroll_to_message(message_id)
@@ -270,7 +269,7 @@ class MainWindow(QWidget):
 
     def _on_engine_changed(self, state: EngineState) -> None:
         self.status_line.show_engine(state, is_demo=self.status.is_demo)
-        self.composer.set_placeholder(_placeholder(state.phase))
+        self.composer.set_placeholder(placeholder(state.phase))
         if state.phase is Phase.FAILED and state.error is not None:
             message, remedy = tr_engine(state.error.message), tr_engine(state.error.remedy)
             self.notice.tell(message, remedy, can_retry=True)
@@ -318,13 +317,3 @@ class MainWindow(QWidget):
         if ready is None:
             return {}
         return {"model": ready.model, "device": ready.device, "context": str(ready.context)}
-
-
-def _placeholder(phase: Phase) -> str:
-    match phase:
-        case Phase.LOADING:
-            return tr("Write a message. It is answered as soon as the model is ready")
-        case Phase.FAILED:
-            return tr("Write a message. It is kept until a model is ready")
-        case _:
-            return tr("Write a message")

@@ -76,7 +76,8 @@ class TextView(QTextEdit):
         self.setTabChangesFocus(True)
         self.viewport().setAutoFillBackground(False)
         self.setAccessibleName(name)
-        self.show_plain(text)
+        if text:
+            self.show_plain(text)
 
     def show_plain(self, text: str) -> None:
         """Replaces everything by plain text, in the font that is chosen now."""

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QApplication, QStyle
 from app.paths import ASSETS
 from app.settings import Scheme, Settings
 from app.ui.colors import DARK, LIGHT, Colors
+from app.ui.gradual import Gradual
 from app.ui.stylesheet import CONTROL_ICONS, SCROLL_BAR_WIDTH, stylesheet
 
 __all__ = [
@@ -61,12 +62,15 @@ class Theme(QObject):
         self._app = app
         self._scheme = scheme
         self._scale = 1.0
+        self._is_sheet_old = True  # not yet that of these colours and this size
         self._icons: dict[tuple[str, str, int], QIcon] = {}
         self._files = QTemporaryDir()  # the stylesheet draws icons from files only
+        self._change = Gradual(self)
         self._colors = self._choose()
         app.setStyle("Fusion")
         self._set_fonts(READING_POINTS)
-        self._apply()
+        self._set_palette()
+        self._set_sheet()
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system_changed)
 
     @property
@@ -84,25 +88,23 @@ class Theme(QObject):
         return self._app.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration) == 0
 
     def set_scheme(self, scheme: Scheme) -> None:
+        """At once, also where windows are shown."""
         self._scheme = scheme
         self._on_system_changed()
+        self._change.finish()
 
     def set_sizes(self, *, reading_points: float, interface_scale: float) -> None:
-        """The size of what was said in points, and of everything else as a factor."""
-        if (reading_points, interface_scale) == (reading_font().pointSizeF(), self._scale):
-            return
-        self._scale = interface_scale
-        self._set_fonts(reading_points)
-        self._apply()
-        self.changed.emit()
+        """The size of what was said in points, and of everything else as a factor. At once."""
+        self._become(reading_points, interface_scale)
+        self._change.finish()
 
     def apply_settings(self, settings: Settings) -> None:
-        """The look the user has chosen. Emits `changed` only where something is another one."""
-        self.set_scheme(settings.scheme)
-        self.set_sizes(
-            reading_points=settings.reading_points,
-            interface_scale=settings.interface_percent / 100,
-        )
+        """The look the user has chosen. Emits `changed` only where something is another one.
+
+        The windows that are shown become so in the next turns of the event loop.
+        """
+        self._scheme = settings.scheme
+        self._become(settings.reading_points, settings.interface_percent / 100)
 
     def icon(self, name: str, color: str, size: int = 20) -> QIcon:
         """One of `assets/icons` in one colour, sharp on every screen. Drawn once."""
@@ -118,11 +120,19 @@ class Theme(QObject):
         return DARK if self._scheme is Scheme.DARK else LIGHT
 
     def _on_system_changed(self) -> None:
-        chosen = self._choose()
-        if chosen is not self._colors:
-            self._colors = chosen
-            self._apply()
-            self.changed.emit()
+        self._become(reading_font().pointSizeF(), self._scale)
+
+    def _become(self, reading_points: float, scale: float) -> None:
+        """Of this size, and of the colours that are chosen now."""
+        colors = self._choose()
+        has_other_sheet = colors is not self._colors or scale != self._scale
+        if not has_other_sheet and reading_points == reading_font().pointSizeF():
+            return
+        self._colors, self._scale = colors, scale
+        self._set_fonts(reading_points)
+        self._is_sheet_old = self._is_sheet_old or has_other_sheet
+        sheet = (self._set_palette, self._set_sheet) if self._is_sheet_old else ()
+        self._change.begin((*sheet, self.changed.emit))
 
     def _set_fonts(self, reading_points: float) -> None:
         # on the application, where the two functions below find them from anywhere
@@ -130,10 +140,13 @@ class Theme(QObject):
         self._app.setProperty("readingPoints", reading_points)
         self._app.setFont(interface_font())
 
-    def _apply(self) -> None:
+    def _set_palette(self) -> None:
         self._app.setPalette(palette(self._colors))
         self._app.setStyleSheet("")  # Qt replaces a sheet four times as slowly as it sets one
+
+    def _set_sheet(self) -> None:
         self._app.setStyleSheet(stylesheet(self._colors, self._scale, self._control_icons()))
+        self._is_sheet_old = False
 
     def _control_icons(self) -> dict[str, str]:
         """Paths of the stylesheet's icons in our colours; none if there is no place for them."""

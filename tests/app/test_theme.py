@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QPalette
 from PySide6.QtWidgets import (
+    QApplication,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
@@ -23,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.settings import Settings
+from app.ui.gradual import Gradual
 from app.ui.theme import (
     DARK,
     LIGHT,
@@ -197,3 +199,107 @@ def test_icons_have_ink(qapp, name):
     image = svg_icon(name, "#ff0000", 20).pixmap(20, 20).toImage()
     inked = sum(image.pixelColor(x, y).alpha() > 0 for x in range(20) for y in range(20))
     assert inked > 20
+
+
+class Turns(QObject):
+    """Counts the turns of the event loop, and notes in which of them something is painted."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.count = 0
+        self.painted: list[int] = []
+        self._timer = QTimer(self, interval=0)
+        self._timer.timeout.connect(self._turn)
+        self._timer.start()
+        widget.installEventFilter(self)
+
+    def _turn(self) -> None:
+        self.count += 1
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() is QEvent.Type.Paint:
+            self.painted.append(self.count)
+        return False
+
+
+@pytest.fixture
+def window(qtbot, theme: Theme):
+    """A shown window with one of each control; the look is as before afterwards."""
+    shown = QWidget()
+    column = QVBoxLayout(shown)
+    for each in controls():
+        column.addWidget(each)
+    qtbot.addWidget(shown)
+    shown.show()
+    qtbot.waitExposed(shown)
+    yield shown
+    theme.set_scheme(Scheme.LIGHT)
+    theme.set_sizes(reading_points=12.0, interface_scale=1.0)
+
+
+def picture(window: QWidget) -> QImage:
+    QApplication.processEvents()
+    return window.grab().toImage()
+
+
+def test_a_chosen_look_comes_in_turns_and_is_the_one_that_comes_at_once(
+    qtbot, theme: Theme, window: QWidget
+):
+    theme.set_scheme(Scheme.DARK)
+    theme.set_sizes(reading_points=12.0, interface_scale=1.25)
+    expected = picture(window)
+    theme.set_scheme(Scheme.LIGHT)
+    theme.set_sizes(reading_points=12.0, interface_scale=1.0)
+    assert picture(window) != expected
+    turns = Turns(window)
+    with qtbot.waitSignal(theme.changed):
+        theme.apply_settings(Settings(scheme=Scheme.DARK, interface_percent=125))
+        turns.painted.clear()
+    assert turns.count >= 2  # the window was alive in between
+    assert turns.painted == []  # and showed no half of it
+    qtbot.waitUntil(lambda: bool(turns.painted))
+    assert picture(window) == expected
+
+
+def test_of_two_looks_chosen_at_once_the_last_one_comes(qtbot, theme: Theme, window: QWidget):
+    expected = picture(window)
+    changes: list[str] = []
+    theme.changed.connect(lambda: changes.append(theme.colors.window))
+    theme.apply_settings(Settings(scheme=Scheme.DARK, interface_percent=150))
+    QApplication.processEvents()
+    theme.apply_settings(Settings(scheme=Scheme.LIGHT))
+    qtbot.waitUntil(lambda: bool(changes))
+    assert changes == [LIGHT.window]
+    assert picture(window) == expected
+
+
+def test_another_text_size_leaves_the_controls_alone(qtbot, theme: Theme, window: QWidget):
+    events: list[QEvent.Type] = []
+
+    class Notes(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+            events.append(event.type())
+            return False
+
+    notes = Notes(window)
+    for each in window.findChildren(QWidget):
+        each.installEventFilter(notes)
+    with qtbot.waitSignal(theme.changed):
+        theme.apply_settings(Settings(scheme=Scheme.LIGHT, reading_points=20.0))
+    assert reading_font().pointSizeF() == 20.0
+    assert QEvent.Type.StyleChange not in events  # that is what takes long
+
+
+def test_a_change_that_fails_leaves_no_window_unpainted(qtbot, window: QWidget):
+    done: list[str] = []
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    change = Gradual(window)
+    with qtbot.capture_exceptions() as caught:
+        change.begin((lambda: done.append("one"), fail, lambda: done.append("two"), fail))
+        assert not window.updatesEnabled()
+        qtbot.waitUntil(window.updatesEnabled)
+    assert done == ["one", "two"]
+    assert [kind for kind, *_ in caught] == [ValueError, ValueError]

@@ -162,7 +162,9 @@ class AnswerView(QWidget):
             self._thought = None
         if not is_blank(answer.text):
             around = self._around
-            self._text = RichView(around.theme, around.preparer, answer.text, tr("Answer"))
+            self._text = RichView(
+                around.theme, around.preparer, answer.text, tr("Answer"), slices=around.slices
+            )
             self._text.link_activated.connect(around.actions.open_link)
             self._layout.addWidget(self._text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.state.chats import Chats
 from app.state.engine_status import EngineStatus, Phase
 from app.ui.chat.composer import Composer
+from app.words import tr
 
 
 class Asking:
@@ -53,3 +54,14 @@ class Asking:
         if self._status.state.phase is Phase.FAILED:
             self._status.load()
         self._load_if_needed()
+
+
+def placeholder(phase: Phase) -> str:
+    """What the empty field says: when what one asks is answered."""
+    match phase:
+        case Phase.LOADING:
+            return tr("Write a message. It is answered as soon as the model is ready")
+        case Phase.FAILED:
+            return tr("Write a message. It is kept until a model is ready")
+        case _:
+            return tr("Write a message")

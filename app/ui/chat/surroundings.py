@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.settings import SettingsStore, Still
 from app.state.markdown.worker import Preparer
+from app.ui.rich.slices import Slices
 from app.ui.theme import Theme
 
 
@@ -28,6 +29,7 @@ class Surroundings:
     theme: Theme
     settings: SettingsStore
     preparer: Preparer
+    slices: Slices
     actions: Actions
 
     @property

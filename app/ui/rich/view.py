@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Iterator
 from typing import cast
 
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QRectF, Qt, QTimer, QUrl, Signal, Slot
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QRectF, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QTextCursor
 from PySide6.QtWidgets import QPushButton, QScrollArea, QToolTip, QWidget
 
@@ -19,12 +18,12 @@ from app.ui.rich.document import Builder, Built, Place
 from app.ui.rich.header import CodeHeader
 from app.ui.rich.look import look_of
 from app.ui.rich.paint import Shape, code_box, shapes
+from app.ui.rich.slices import Slices
 from app.ui.text_view import TextView
 from app.ui.theme import Theme
 from app.ui.widgets import flat_button
 from app.words import plural
 
-SLICE_SECONDS = 0.008  # of building, then the window may draw
 MOST_HEADERS = 60  # programs with a button in one answer
 
 
@@ -46,7 +45,9 @@ class RichView(TextView):
         text: str = "",
         name: str = "",
         parent: QWidget | None = None,
+        slices: Slices | None = None,
     ) -> None:
+        """`slices` is shared by all views that may be built at the same time."""
         self._built: Built | None = None
         self._shapes: list[Shape] = []
         self._shapes_width = 0
@@ -60,10 +61,8 @@ class RichView(TextView):
         self._limit = SHOWN_CHARACTERS
         self._ticket = 0
         self._page: Page | None = None
-        self._work: Iterator[None] = iter(())
         self._pressed = ""
-        self._timer = QTimer(self, singleShot=True, interval=0)
-        self._timer.timeout.connect(self._work_on)
+        self._slices = slices or Slices(self)
         self.viewport().setMouseTracking(True)
         self.setMouseTracking(True)
         preparer.prepared.connect(self._on_prepared, Qt.ConnectionType.QueuedConnection)
@@ -77,8 +76,7 @@ class RichView(TextView):
 
     def show_text(self, text: str) -> None:
         """Shows `text` as it is, and as rich text when that is ready. Never raises."""
-        self._timer.stop()
-        self._work = iter(())
+        self._slices.drop(self)
         self._text = text
         self._limit = SHOWN_CHARACTERS
         self._page = None
@@ -99,18 +97,11 @@ class RichView(TextView):
             self._rebuild()
 
     def _rebuild(self) -> None:
+        """What is shown stays until all is done: where one looks, that begins at once."""
         if self._page is not None:
             self._drop_headers(self._next_headers)
-            self._work = self._make_rich(self._page)
-            self._work_on()
-
-    def _work_on(self) -> None:
-        """Works for a moment. What is shown stays until all is done."""
-        end = time.perf_counter() + SLICE_SECONDS
-        for _ in self._work:
-            if time.perf_counter() > end:
-                self._timer.start()
-                return
+            is_in_view = not self.visibleRegion().isEmpty()
+            self._slices.put(self, self._make_rich(self._page), is_urgent=is_in_view)
 
     def _make_rich(self, page: Page) -> Iterator[None]:
         """All that is needed to show a page. Can rest at every yield."""
