@@ -137,27 +137,34 @@ def _compare_layers(
     rotary = modeling.DiffusionGemmaTextRotaryEmbedding(theirs)
     positions = torch.arange(canvas.shape[1])[None]
     common = _read({name: source for name, source in sources.items() if ".layers." not in name})
-    ours = hidden = None
-    differences: list[float] = []
-    for index, kind in enumerate(config.layers):
-        _check(cancelled)
-        report("layers", index, len(config.layers))
+    frame = Model(
+        replace(config, layers=()),
+        load_sampling(folder),
+        assemble(replace(config, layers=()), dict(common)),
+    )
+
+    def run_layer(index: int, ours: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Both layers on the same weights, which are let go before the next ones are read."""
         at = f".layers.{index}."
         tensors = _read({name: source for name, source in sources.items() if at in name})
-        model = _one_layer_model(folder, config, index, common | tensors)
-        if ours is None or hidden is None:
-            ours = hidden = model.condition(model.embed(canvas), None)
-        ours = model.run_layers(ours, model.new_cache(1))
-        name = "sliding_attention" if kind.is_sliding else "full_attention"
-        hidden = _reference_layer(modeling, theirs, index, tensors)(
+        model = _one_layer_model(frame, config, index, common | tensors)
+        name = "sliding_attention" if config.layers[index].is_sliding else "full_attention"
+        return model.run_layers(ours, model.new_cache(1)), _reference_layer(
+            modeling, theirs, index, tensors
+        )(
             hidden,
             position_embeddings=rotary(hidden, positions, name),
             attention_mask=None,
             past_key_values=None,
         )
+
+    ours = hidden = frame.condition(frame.embed(canvas), None)
+    differences: list[float] = []
+    for index in range(len(config.layers)):
+        _check(cancelled)
+        report("layers", index, len(config.layers))
+        ours, hidden = run_layer(index, ours, hidden)
         differences.append(_distance(ours, hidden))
-    assert ours is not None
-    assert hidden is not None
     report("layers", len(config.layers), len(config.layers))
     norm = modeling.DiffusionGemmaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
     norm.weight.data = common["model.decoder.norm.weight"]
@@ -168,7 +175,7 @@ def _compare_layers(
     )
     return {
         "max_abs_logit_difference": max(
-            _distance(model.logits(mine), model.logits(other)) for mine, other in blocks
+            _distance(frame.logits(mine), frame.logits(other)) for mine, other in blocks
         ),
         "generations_equal": None,
         "max_abs_layer_differences": differences,
@@ -177,12 +184,12 @@ def _compare_layers(
 
 
 def _one_layer_model(
-    folder: Path, config: ModelConfig, index: int, tensors: dict[str, Tensor]
+    frame: Model, config: ModelConfig, index: int, tensors: dict[str, Tensor]
 ) -> Model:
-    """The network with a single one of its layers."""
+    """The network with a single one of its layers. frame: without any."""
     config = replace(config, layers=(config.layers[index],))
     renamed = {name.replace(f".layers.{index}.", ".layers.0."): t for name, t in tensors.items()}
-    return Model(config, load_sampling(folder), assemble(config, renamed))
+    return Model(config, frame.sampling, assemble(config, renamed))
 
 
 def _reference_layer(modeling: Any, config: Any, index: int, tensors: dict[str, Tensor]) -> Any:
