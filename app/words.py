@@ -20,14 +20,16 @@ from app.paths import ASSETS
 log = logging.getLogger(__name__)
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}  # what people call their own language
+_MARKS = {"de": ".,"}  # between thousands, before decimals; English where nothing is said
 _NUMBERED = re.compile(r"\{\d+\}")
 
 
 class Words:
     """One language. `plural` keys hold both forms, joined by a bar: "{count} step|{count} steps"."""
 
-    def __init__(self, texts: dict[str, str] | None = None) -> None:
+    def __init__(self, texts: dict[str, str] | None = None, marks: str = ",.") -> None:
         self._texts = texts or {}
+        self._marks = str.maketrans(",.", marks)
 
     def tr(self, text: str, **values: object) -> str:
         found = self._texts.get(text, text)
@@ -36,6 +38,9 @@ class Words:
     def plural(self, one: str, many: str, count: int, **values: object) -> str:
         forms = self._texts.get(f"{one}|{many}", f"{one}|{many}").split("|")
         return forms[0 if count == 1 else 1].format(count=count, **values)
+
+    def number(self, value: float, decimals: int = 0) -> str:
+        return f"{value:,.{decimals}f}".translate(self._marks)
 
     def tr_engine(self, text: str) -> str:
         if text in self._texts:
@@ -63,7 +68,8 @@ def load_words(language: str, folder: Path = ASSETS / "languages") -> Words:
     if language == "en":
         return Words()
     try:
-        return Words(json.loads((folder / f"{language}.json").read_text(encoding="utf-8")))
+        texts = json.loads((folder / f"{language}.json").read_text(encoding="utf-8"))
+        return Words(texts, _MARKS.get(language, ",."))
     except (OSError, ValueError):
         log.exception("no words for language %r", language)
         return Words()
@@ -86,6 +92,11 @@ def tr(text: str, **values: object) -> str:
 def plural(one: str, many: str, count: int, **values: object) -> str:
     """`one` or `many` with `{count}`, as the chosen language counts."""
     return _chosen.plural(one, many, count, **values)
+
+
+def number(value: float, decimals: int = 0) -> str:
+    """A number as the chosen language writes it: 1,234.5 or 1.234,5."""
+    return _chosen.number(value, decimals)
 
 
 def tr_engine(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from app.words import plural, tr
+from app.words import number, plural, tr
 from engine.messages import Draft, FinishReason, TokenState, Usage
 
 
@@ -72,8 +72,8 @@ def progress_text(progress: Progress) -> str:
         if progress.to_read > progress.read:
             return tr(
                 "Reading your message · {read} of {total} tokens",
-                read=f"{progress.read:,}",
-                total=f"{progress.to_read:,}",
+                read=number(progress.read),
+                total=number(progress.to_read),
             )
         return tr("Reading your message")
     line = tr(
@@ -83,7 +83,7 @@ def progress_text(progress: Progress) -> str:
         most=progress.max_steps,
     )
     if progress.tokens_per_second >= 2:
-        line += " · " + tr("{speed} tokens/s", speed=f"{progress.tokens_per_second:,.0f}")
+        line += " · " + tr("{speed} tokens/s", speed=number(progress.tokens_per_second))
     return line
 
 
@@ -94,11 +94,11 @@ def usage_text(usage: Usage) -> str:
     parts = [
         plural("{count} token", "{count} tokens", usage.new_tokens),
         plural("{count} step", "{count} steps", usage.denoising_steps),
-        tr("{number} tokens a step", number=f"{usage.tokens_per_forward:.1f}"),
+        tr("{number} tokens a step", number=number(usage.tokens_per_forward, 1)),
     ]
     if usage.total_seconds > 0 and usage.new_tokens:
         speed = usage.new_tokens / usage.total_seconds
-        parts.append(tr("{speed} tokens/s", speed=f"{speed:,.0f}"))
+        parts.append(tr("{speed} tokens/s", speed=number(speed)))
     return " · ".join(parts)
 
 
@@ -109,19 +109,19 @@ def usage_details(usage: Usage) -> str:
     tokens, length = usage.new_tokens, usage.denoise_seconds
     lines = [
         plural("{count} canvas", "{count} canvases", usage.canvases),
-        tr("{number} tokens per forward pass", number=f"{usage.tokens_per_forward:.2f}"),
+        tr("{number} tokens per forward pass", number=number(usage.tokens_per_forward, 2)),
     ]
     if length > 0 and usage.total_seconds > 0:
         lines += [
-            tr("{number} denoising steps/s", number=f"{usage.denoising_steps / length:,.1f}"),
-            tr("{number} tokens/s while denoising", number=f"{tokens / length:,.1f}"),
-            tr("{number} tokens/s from end to end", number=f"{tokens / usage.total_seconds:,.1f}"),
+            tr("{number} denoising steps/s", number=number(usage.denoising_steps / length, 1)),
+            tr("{number} tokens/s while denoising", number=number(tokens / length, 1)),
+            tr("{number} tokens/s from end to end", number=number(tokens / usage.total_seconds, 1)),
         ]
     lines += [
         tr(
             "{prompt} tokens read, {reused} of them known from before",
-            prompt=f"{usage.prompt_tokens:,}",
-            reused=f"{usage.reused_tokens:,}",
+            prompt=number(usage.prompt_tokens),
+            reused=number(usage.reused_tokens),
         ),
         tr("Seed {seed}", seed=usage.seed),
     ]

@@ -17,7 +17,7 @@ from app.state.context import ContextUse, Level
 from app.ui.colors import Colors
 from app.ui.theme import Theme
 from app.ui.widgets import plain_label
-from app.words import tr
+from app.words import number, tr
 
 RING = 16  # pixels across
 BAR_HEIGHT = 10
@@ -145,21 +145,21 @@ class ContextPopup(QFrame):
         self._title.setText(
             tr(
                 "About {used} of {total} tokens",
-                used=f"{use.used:,}",
-                total=f"{use.total:,}",
+                used=number(use.used),
+                total=number(use.total),
             )
         )
         self._bar.show_parts(parts(use), use.total)
-        for (name, count), label, number in zip(
+        for (name, count), label, shown in zip(
             named_parts(use), self._names, self._counts, strict=True
         ):
             label.setText(name)
-            number.setText(f"{count:,}")
+            shown.setText(number(count))
         self._cache.setVisible(use.reused > 0)
         self._cache.setText(
             tr(
                 "{count} tokens of the last question were still in memory and were not read again.",
-                count=f"{use.reused:,}",
+                count=number(use.reused),
             )
         )
         self._advice.setText(advice(use))

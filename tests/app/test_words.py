@@ -212,6 +212,14 @@ def test_english_is_said_as_it_is_written():
     assert words.plural("{count} step", "{count} steps", 0) == "0 steps"
 
 
+def test_numbers_are_written_as_the_language_does():
+    english, german = load_words("en"), load_words("de")
+    assert english.number(1_234_567) == "1,234,567"
+    assert german.number(1_234_567) == "1.234.567"
+    assert [words.number(1234.56, 1) for words in (english, german)] == ["1,234.6", "1.234,6"]
+    assert german.number(0.5, 2) == "0,50"
+
+
 def test_a_language_without_a_file_is_english(tmp_path: Path):
     assert load_words("de", tmp_path).tr("Close") == "Close"
     (tmp_path / "de.json").write_text("{", encoding="utf-8")

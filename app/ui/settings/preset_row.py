@@ -16,7 +16,7 @@ from app.state.presets import Knob
 from app.ui.controls import quiet_wheel, tidy_spin
 from app.ui.theme import Theme
 from app.ui.widgets import OneLine, plain_label
-from app.words import tr
+from app.words import number, tr
 
 NOTCHES = 200  # of a slider
 SPIN_WIDTH = 92  # pixels, the same in every row
@@ -80,7 +80,7 @@ class KnobRow(QWidget):
             self._spin.setValue(shown)
             share = self._knob.share(min(max(shown, self._knob.low), self._knob.high))
             self._slider.setValue(round(NOTCHES * share))
-        usual = f"{self._model_value:.{self._knob.decimals}f}"
+        usual = number(self._model_value, self._knob.decimals)
         self._state.setText(
             tr("As the model says") if value is None else tr("The model says {value}", value=usual)
         )
