@@ -91,6 +91,45 @@ def test_scrolling_goes_through_all_exchanges_in_order_and_never_jumps(qtbot, st
     assert [int(name[1:]) for name in down] == list(range(count))
 
 
+@pytest.mark.parametrize("height", [500, 2000])
+def test_what_is_near_the_view_exists_and_what_is_far_does_not(qtbot, start, height):
+    """Also where more short exchanges fit into the view than exist in a usual one."""
+    running = start()
+    running.window.resize(1100, height)
+    messages: list = []
+    for number in range(3 * MOST):
+        asked = question(number, messages[-1].id if messages else None)
+        messages += [asked, answer(f"a{number}", asked.id, "Yes.")]
+    show(running, tuple(messages))
+    chat, bar = running.window.chat, bar_of(running)
+    view = chat.viewport().height()
+    for _ in range(3):
+        bar.setValue(max(bar.value() - 2 * view, bar.maximum() // 2))
+        qtbot.waitUntil(lambda: not chat._growth.isActive())  # it comes to an end
+        wait_rich(qtbot, running)
+        first, last = chat.exchanges[0], chat.exchanges[-1]
+        above, below = -top_of(running, first), top_of(running, last) + last.height() - view
+        assert above >= view or names(running)[0] == "q0"
+        assert below >= view or names(running)[-1] == f"q{3 * MOST - 1}"
+        assert above <= 4 * view
+        assert below <= 4 * view
+
+
+def test_an_exchange_stays_where_the_keyboard_is(qtbot, start):
+    running = start()
+    show(running, long_talk(MOST + 20))
+    wait_rich(qtbot, running)
+    view = running.window.chat.exchanges[-1]
+    view.answer.text.setFocus(Qt.FocusReason.TabFocusReason)
+    view.answer.text.selectAll()
+    walk(qtbot, running, -350, f"q{MOST}")
+    assert top_of(running, view) > 3 * running.window.chat.viewport().height()
+    assert QApplication.focusWidget() is view.answer.text
+    assert view.answer.text.textCursor().hasSelection()
+    walk(qtbot, running, -350, "q0")
+    assert running.window.chat.last is None  # but not for ever
+
+
 def test_rich_text_that_comes_above_moves_nothing(qtbot, start):
     running = start()
     show(running, long_talk(40))

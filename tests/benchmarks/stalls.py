@@ -2,8 +2,8 @@
 
 The real application with the demo model, driven through a session with keys and the mouse: typing,
 pasting, answers, stopping, scrolling a chat of 2,000 messages, switching chats, searching, variants,
-palette, settings, panel, another look, a larger text, resizing. A timer of 2 ms notes when it comes late: that
-is a stall. `stall_ms` is by the clock, `busy_ms` the processor time of the window's thread in the
+palette, settings, panel, another look, larger sizes, resizing. A timer of 2 ms notes when it comes
+late: that is a stall. `stall_ms` is by the clock, `busy_ms` the processor time of the window's thread in the
 same stretch: what it comes to on a PC that does nothing else. Target: 50 ms.
 """
 
@@ -184,6 +184,7 @@ def parts(running: Running) -> list[tuple[str, Callable[[], object]]]:  # noqa: 
         ("open the panel", window.toggle_panel),
         ("another look", lambda: running.settings.change(scheme=Scheme.DARK)),
         ("a larger text", lambda: running.settings.change(reading_points=15.0)),
+        ("a larger interface", lambda: running.settings.change(interface_percent=125)),
         ("resize the window", resize),
     ]
 
