@@ -19,6 +19,7 @@ from app.errors import ErrorDialog, catch_everything, log_to_file
 from app.paths import Paths, user_paths
 from app.preload import preload_torch, uncollected
 from app.settings import Scheme, SettingsStore, language_of
+from app.single import Doorbell, bring_to_front, show_other
 from app.state.autosave import Writer
 from app.state.chat import ChatSession
 from app.state.chats import Chats
@@ -155,10 +156,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     qt.setApplicationName("Redraft")
     qt.setDesktopFileName("redraft")
     catch_everything(ErrorDialog(paths).show)
+    if show_other(paths.data):
+        return 0
+    doorbell = Doorbell(paths.data)
     look = choose_look(qt, paths, Scheme(options.theme) if options.theme else None)
     model = options.model or look.settings.value.model_folder or "demo"
     running = build(paths, LoadRequest(model=model), look, load, run_job)
     running.window.show()
+    doorbell.rings(lambda: bring_to_front(running.window))
+    running.window.closing.connect(doorbell.close)
     code = qt.exec()
     ended = running.shut_down()
     faulthandler.disable()
