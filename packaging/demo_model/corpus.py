@@ -30,9 +30,14 @@ class Mixture:
 
 def mixture(progress: float) -> Mixture:
     """What to learn when: first to copy, then gaps in texts, then to talk. `progress` is 0 to 1."""
-    copying = 0.8 - 0.75 * min(1.0, max(0.0, (progress - 0.06) / 0.2))
-    talking = 0.45 * min(1.0, max(0.0, (progress - 0.25) / 0.3))
+    copying = 0.8 - 0.75 * _ramp(progress, 0.06, 0.26)
+    talking = 0.45 * _ramp(progress, 0.25, 0.55) + 0.2 * _ramp(progress, 0.65, 0.75)
     return Mixture(copies=copying, chat=talking)
+
+
+def _ramp(progress: float, start: float, end: float) -> float:
+    """0 before `start`, 1 from `end` on, straight between them."""
+    return min(1.0, max(0.0, (progress - start) / (end - start)))
 
 
 def document(rng: Random, split: Split) -> Document:
