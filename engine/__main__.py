@@ -1,4 +1,4 @@
-"""The engine without a window: `python -m engine chat|infill|quantize|verify|bench|doctor`.
+"""The engine without a window: `python -m engine chat|infill|plan|quantize|verify|bench|doctor`.
 
 With --json a command prints one JSON object. Exit code 0, or 1 with one plain sentence on stderr,
 or 2 for wrong usage.
@@ -63,6 +63,21 @@ def _infill(options: argparse.Namespace) -> dict[str, Any]:
     )
 
 
+def _plan(options: argparse.Namespace) -> dict[str, Any]:
+    from engine.folders import model_folder
+    from engine.memory import plan_wish, read_wish
+
+    file = options.config or model_folder(options.model) / "config.json"
+    needed = plan_wish(
+        read_wish(file, weights=options.weights, context=options.context, device=options.device)
+    )
+    return {
+        "total_bytes": needed.total,
+        "fits": None if options.vram is None else needed.fits(options.vram),
+        "parts": needed.parts,
+    }
+
+
 def _quantize(options: argparse.Namespace) -> dict[str, Any]:
     import torch
 
@@ -119,7 +134,7 @@ def _doctor(options: argparse.Namespace) -> dict[str, Any]:
 
 
 _COMMANDS = {
-    "chat": _chat, "infill": _infill, "quantize": _quantize, "verify": _verify, "bench": _bench, "doctor": _doctor,
+    "chat": _chat, "infill": _infill, "plan": _plan, "quantize": _quantize, "verify": _verify, "bench": _bench, "doctor": _doctor,
 }  # fmt: skip
 
 
@@ -130,6 +145,11 @@ def _print(options: argparse.Namespace, outcome: dict[str, Any]) -> None:
         for finding in outcome["findings"]:
             print(f"{finding['name']:<8} {finding['state']:<8} {finding['value']}")
             print(f"{'':<17} {finding['meaning']} {finding['remedy']}".rstrip())
+    elif options.command == "plan":
+        for name, size in {**outcome["parts"], "total": outcome["total_bytes"]}.items():
+            print(f"{name.replace('_', ' '):<18} {size / (1 << 30):8.2f} GiB")
+        if outcome["fits"] is not None:
+            print("It fits." if outcome["fits"] else "It does not fit.")
     elif "text" in outcome:
         print(outcome["text"])
     elif "document" in outcome:
@@ -173,6 +193,15 @@ def _parser() -> argparse.ArgumentParser:
     infill.add_argument("--tokens", type=_positive, default=4, help="length of a hole")
     infill.add_argument("--alternatives", type=_positive, default=1)
     add_generation(infill)
+
+    plan = add("plan", "How much memory a model takes.", model=False)
+    which = plan.add_mutually_exclusive_group(required=True)
+    which.add_argument("--config", type=Path, help="a config.json")
+    which.add_argument("--model", help="a model folder, or demo")
+    plan.add_argument("--weights", choices=tuple(SCHEMES), default="int4")
+    plan.add_argument("--context", type=_positive, default=16384, help="tokens")
+    plan.add_argument("--vram", type=_natural, default=None, help="bytes that are free")
+    plan.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
 
     quantize = add("quantize", "Write a model in the form that loads fast.", model=False)
     quantize.add_argument("source", metavar="SRC", help="the folder of a checkpoint")

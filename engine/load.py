@@ -10,7 +10,8 @@ import torch
 from engine.checkpoint.opening import open_checkpoint
 from engine.config import ModelConfig, load_config, load_sampling
 from engine.convert import Sources, convert, fit
-from engine.messages import EngineFault, ErrorKind
+from engine.folders import DEMO as DEMO
+from engine.folders import model_folder as model_folder
 from engine.model.fields import Field, fields, text_shapes, vision_shapes
 from engine.model.network import Model
 from engine.model.weights import from_blobs
@@ -18,26 +19,13 @@ from engine.quant.scheme import Scheme, find_scheme
 from engine.quant.tensors import Matrix
 
 Report = Callable[[str, int, int], None]
+Check = Callable[[ModelConfig, Scheme], None]
 
-DEMO = "demo"
-_DEMO_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "demo_model"
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 
 
 class Cancelled(Exception):
     """Raised by a `report` callback to end a load."""
-
-
-def model_folder(path: str | Path) -> Path:
-    """The folder of a model; "demo" is the bundled one. Raises EngineFault if there is none."""
-    folder = _DEMO_FOLDER if str(path) == DEMO else Path(path).expanduser()
-    if not folder.is_dir():
-        raise EngineFault(
-            ErrorKind.MODEL_MISSING,
-            f"There is no model folder {folder}.",
-            "Check its name, or start Redraft with the demo model.",
-        )
-    return folder
 
 
 def load_model(
@@ -47,22 +35,27 @@ def load_model(
     dtype: str = "float32",
     weights: str = "source",
     report: Report | None = None,
+    check: Check | None = None,
 ) -> Model:
     """Loads a model folder in any format that `engine.checkpoint` reads.
 
     path: its folder, or "demo". device: a torch device. dtype: "float32", "bfloat16", or "float64"
     for checks. weights: a scheme of `engine.quant.scheme`; "source" makes all weights plain numbers.
-    report(what, done, total) is called with bytes as the weights arrive.
+    report(what, done, total) is called with bytes as the weights arrive; check, before the first of
+    them, with how they will be stored: it may raise.
     Raises EngineFault with a sentence for the user when anything is missing, left over or damaged.
     """
     folder = model_folder(path)
-    scheme = find_scheme(weights)
+    wanted = find_scheme(weights)
     config, sampling = load_config(folder), load_sampling(folder)
     sources = open_checkpoint(folder, text_shapes(config), vision_shapes(config))
+    scheme = fit(wanted, config, sources)
+    if check is not None:
+        check(config, scheme)
     blobs = _read(
         config,
         sources,
-        fit(scheme, config, sources),
+        scheme,
         torch.device(device),
         _DTYPES[dtype],
         report or _silent,

@@ -154,6 +154,7 @@ class LoadRequest:
     device: str = "auto"
     weights: str = "source"
     max_context: int | None = None  # tokens; None lets the engine choose
+    load_anyway: bool = False  # although the memory plan says that it does not fit
 
 
 @dataclass(frozen=True, kw_only=True)

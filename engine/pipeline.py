@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import torch
 
 from engine.answer import answer
+from engine.config import ModelConfig
 from engine.denoise import StepResult
 from engine.editing.infill import InfillCanvas, build_canvas, gap_texts, infill_turns
 from engine.generate import steps
 from engine.load import DEMO, Cancelled, load_model, model_folder
+from engine.memory import CUDA_CONTEXT, Wish, refuse_unfit
 from engine.messages import (
     ChatRequest,
     EditKind,
@@ -31,6 +34,7 @@ from engine.messages import (
     Ready,
     RequestEvent,
 )
+from engine.quant.scheme import Scheme
 from engine.recording import Recorder
 from engine.run import IsCancelled, Loaded, Run, drawn, prefill
 from engine.text.channels import ChannelState
@@ -45,13 +49,35 @@ DEFAULT_CONTEXT = {"cpu": 8192, "cuda": 16384}
 NARROW = 512
 
 
+def device_memory(device: str) -> tuple[int, int]:
+    """Bytes that "cuda" or "cpu" has free for the engine, and in all."""
+    if device == "cpu":
+        found = psutil.virtual_memory()
+        return found.available, found.total
+    free, total = torch.cuda.mem_get_info()
+    # Asking has started the CUDA context, so what the plan counts for it is taken already.
+    return min(total, free + CUDA_CONTEXT), total
+
+
 def load_pipeline(
     request: LoadRequest,
     report: Callable[[str, int, int], None],
     cancelled: IsCancelled,
     noise: str = "native",
+    memory: Callable[[str], tuple[int, int]] = device_memory,
 ) -> Pipeline:
-    """The model a LoadRequest asks for; `noise` as in `engine.generate.steps`. Raises EngineFault."""
+    """The model a LoadRequest asks for; `noise` as in `engine.generate.steps`.
+
+    memory: bytes that a device has free, and in all. Raises EngineFault, before a weight is read
+    where the memory plan does not fit into what is free.
+    """
+
+    def check(config: ModelConfig, scheme: Scheme) -> None:
+        if not request.load_anyway:
+            context = _context(request, config, device)
+            free, total = memory(device)
+            wish = Wish(config=config, scheme=scheme, context=context, device=device)
+            refuse_unfit(wish, free=free, total=total)
 
     def report_or_stop(what: str, done: int, total: int) -> None:
         if cancelled():
@@ -66,7 +92,12 @@ def load_pipeline(
     dtype = "float32" if device == "cpu" else "bfloat16"
     try:
         model = load_model(
-            folder, device=device, dtype=dtype, weights=request.weights, report=report_or_stop
+            folder,
+            device=device,
+            dtype=dtype,
+            weights=request.weights,
+            report=report_or_stop,
+            check=check,
         )
     except Cancelled:
         raise EngineFault(
@@ -80,8 +111,7 @@ def load_pipeline(
         )
     if device == "cpu" and model.config.hidden_size < NARROW:
         torch.set_num_threads(1)
-    limit = request.max_context or DEFAULT_CONTEXT[model.device.type]
-    context = min(limit, model.config.max_positions)
+    context = _context(request, model.config, model.device.type)
     return Pipeline(
         Loaded(
             model=model,
@@ -93,6 +123,11 @@ def load_pipeline(
         ),
         name="Demo model" if request.model == DEMO else Path(folder).name,
     )
+
+
+def _context(request: LoadRequest, config: ModelConfig, device: str) -> int:
+    """Tokens the cache gets room for."""
+    return min(request.max_context or DEFAULT_CONTEXT[device], config.max_positions)
 
 
 class Pipeline:

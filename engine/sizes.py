@@ -11,13 +11,21 @@ from engine.config import LayerConfig, ModelConfig
 # back a prefix can be cut. Costs 400 MB on the 26B model.
 SLACK = 2048
 
-MASK_ELEMENTS = 1 << 25  # of a causal mask: 128 queries over 262,144 keys
+# Elements of a causal mask, but no fewer queries than that: too few would not fill a GPU.
+MASK_ELEMENTS = 1 << 23
+MIN_MASKED_QUERIES = 256
+
 WEIGHT_SLICE = 1 << 22  # quantised weights that are plain numbers at a time
 SCORE_ROWS = 32  # rows of logits that scoring holds at once
 
 # Elements of one block of logits. On a CPU a block that stays in its cache saves a third of the time.
 LOGITS_BLOCK = {"cpu": 1 << 17, "cuda": 8 << 20}
 MIN_LOGITS_ROWS = 16  # fewer would starve the matrix products
+
+
+def masked_queries(keys: int) -> int:
+    """How many queries attend at a time under a causal mask over that many keys."""
+    return max(MIN_MASKED_QUERIES, MASK_ELEMENTS // keys)
 
 
 def cache_shape(

@@ -17,7 +17,7 @@ from engine.config import LayerConfig
 from engine.model.norm import rms_norm
 from engine.model.weights import LayerWeights
 from engine.quant.matmul import linear
-from engine.sizes import MASK_ELEMENTS
+from engine.sizes import masked_queries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def attend_causal(queries: Tensor, keys: Tensor, values: Tensor, window: int | N
     time, because a mask of 2,048 queries over 262,144 keys would take more than a gigabyte.
     """
     new, prefix = queries.shape[0], keys.shape[1] - queries.shape[0]
-    step = max(1, MASK_ELEMENTS // keys.shape[1])
+    step = masked_queries(keys.shape[1])
     parts = []
     for start in range(0, new, step):
         rows = queries[start : start + step]

@@ -40,6 +40,11 @@ _SCALE_DTYPES = ("bfloat16", "float16")
 _ITEM_SIZES = {"uint8": 1, "int8": 1, "bfloat16": 2, "float16": 2, "float32": 4}
 
 
+def item_size(dtype: str) -> int:
+    """Bytes of one number of a dtype, as torch names it."""
+    return _ITEM_SIZES[dtype]
+
+
 @dataclass(frozen=True)
 class Part:
     """One stored tensor of a quantised tensor."""
@@ -49,7 +54,7 @@ class Part:
 
     @property
     def nbytes(self) -> int:
-        return math.prod(self.shape) * _ITEM_SIZES[self.dtype]
+        return math.prod(self.shape) * item_size(self.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)

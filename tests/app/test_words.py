@@ -24,7 +24,11 @@ from engine.service import NOTHING_LOADED
 PROJECT = ASSETS.parent
 FOLDER = ASSETS / "languages"
 FOREIGN = [language for language in LANGUAGES if language != "en"]
-ENGINE_TEXTS = {"EngineFault": (1, 2), "EngineError": ("message", "remedy")}
+ENGINE_TEXTS = {
+    "EngineFault": (1, 2),
+    "EngineError": ("message", "remedy"),
+    "WayOut": ("words",),
+}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

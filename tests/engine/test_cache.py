@@ -83,8 +83,8 @@ def test_queries_attend_a_few_at_a_time(both, monkeypatch: pytest.MonkeyPatch) -
     case, model = both
     prompt, canvas = draw(97), draw(case.canvas, 1)
     results = []
-    for elements in (1 << 25, 97 * 7, 1):
-        monkeypatch.setattr(engine.model.attention, "MASK_ELEMENTS", elements)
+    for queries in (256, 7, 1):
+        monkeypatch.setattr(engine.model.attention, "masked_queries", lambda _, some=queries: some)
         cache = model.new_cache(97)
         model.prefill(prompt, cache, chunk=40)
         results.append(model.denoise(canvas, cache, None))
