@@ -473,7 +473,7 @@ def test_a_search_leads_to_the_message_on_its_branch(qtbot, start):
     click(qtbot, chats, 0)
     wait_chat(qtbot, running, ["zebra", "answer to zebra"])
     qtbot.keyClick(search_field(chats), Qt.Key.Key_Escape)
-    assert chats.titles == ("zebra", "filler 2", "filler 1", "filler 0")
+    qtbot.waitUntil(lambda: chats.titles == ("zebra", "filler 2", "filler 1", "filler 0"))
     assert here(chats) == "zebra"
 
 
