@@ -18,11 +18,10 @@ from torch import Tensor
 
 from engine.checkpoint.blob import Blob
 from engine.checkpoint.durable import PIECE, sole_writer, write_file
-from engine.checkpoint.files import broken
 from engine.checkpoint.journal import LOCK, Target
 from engine.checkpoint.manifest import FileRecord, Manifest, SourceFile
 from engine.checkpoint.opening import open_checkpoint
-from engine.checkpoint.origin import describe, with_hash, without_hashes
+from engine.checkpoint.origin import check_unchanged, describe, with_hash
 from engine.checkpoint.prepared import is_prepared, plan_blobs
 from engine.checkpoint.source import SourceTensor
 from engine.config import load_config
@@ -185,8 +184,7 @@ def _write(source: _Source, target: Target, progress: _Progress) -> Manifest:
         record = _write_blob(source, target.folder, blob, progress)
         journal = target.save(replace(journal, files=(*journal.files, record)))
     journal = _with_hashes(journal, source, {file.name for file in source.files}, progress)
-    if describe(source.files) != without_hashes(journal.source):
-        raise broken(source.files[0], "a file has changed while it was read")
+    check_unchanged(journal.source, source.folder)
     target.save(journal)
     target.complete()
     return journal

@@ -45,6 +45,18 @@ def with_hash(known: SourceFile, folder: Path, advance: Callable[[int], None]) -
     return replace(known, sha256=digest.hexdigest())
 
 
+def check_unchanged(files: Iterable[SourceFile], folder: Path) -> None:
+    """Raises EngineFault for a file that is not the one that was described."""
+    for known in files:
+        file = folder / known.name
+        try:
+            is_same = describe([file]) == without_hashes([known])
+        except OSError as fault:
+            raise broken(file, str(fault)) from fault
+        if not is_same:
+            raise broken(file, "it has changed while it was read")
+
+
 def published_sha256(file: Path) -> str | None:
     """The hash of a download, where the downloader has left it; None where it has not.
 

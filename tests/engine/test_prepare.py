@@ -485,6 +485,7 @@ def test_a_source_that_changes_while_it_is_read(source: Path, target: Path) -> N
             (source / SHARDS[0]).touch()
 
     error = fault_of(lambda: prepare(source, target, "int4", report, lambda: False)).error
+    assert SHARDS[0] in error.message
     assert "changed" in error.detail
     assert_no_model(target)
     prepared(source, target)

@@ -22,9 +22,12 @@ from engine.messages import EngineFault, ErrorKind
 from engine.model.network import Model
 from engine.model.weights import all_tensors, from_blobs
 from engine.quant.quantise import quantise_int4, quantise_int8
+from engine.quant.scheme import Way
 from engine.quant.tensors import parts_of
 from tests.engine.checkpoint.mutations import mutated, mutated_json
 from tests.engine.checkpoint.sources import content, copy, prepared, random_bits, write_source
+from tests.engine.checkpoint.written import KINDS, tiny_settings, write_compressed
+from tests.engine.checkpoint.written_gguf import write_gguf
 
 CPU = torch.device("cpu")
 LAYER = "layer-01.safetensors"
@@ -125,6 +128,36 @@ def test_the_model_is_the_one_quantised_while_loading(
         logits.append(model.denoise(canvas, cache, None))
     assert torch.equal(*logits)
     assert logits[0].std() > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "experts"),
+    [
+        ("int4-group32", Way(bits=4, group_size=32)),
+        ("int8-dynamic", Way(bits=4)),
+        ("nvfp4", Way(bits=4)),
+        ("Q4_K_M", Way(bits=4)),
+        ("Q8_0", Way(bits=4)),
+    ],
+)
+def test_builds_in_other_formats(tmp_path: Path, kind: str, experts: Way) -> None:
+    """What fits our layouts keeps its own way of being stored."""
+    settings = tiny_settings()
+    if kind in KINDS:
+        write_compressed(tmp_path, kind, torch.bfloat16)
+        settings |= json.loads((tmp_path / "config.json").read_text())
+    else:
+        write_gguf(tmp_path / "model.gguf", kind)
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    outcome = prepared(tmp_path, tmp_path / "model")
+    manifest = json.loads((tmp_path / "model" / "COMPLETE").read_text())
+    assert Way(**manifest["scheme"]["experts"]) == experts
+    if kind == "int4-group32":  # it leaves the embedding and the self-conditioning in 16 bits
+        assert outcome.rounded == 3
+    ours = read_all(tmp_path / "model", verify=True)
+    meant = load_model(tmp_path, weights="int4")
+    pairs = zip(all_tensors(ours.weights), all_tensors(meant.weights), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
 
 
 def test_a_blob_is_one_piece_of_memory(whole: Path) -> None:

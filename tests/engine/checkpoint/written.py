@@ -43,8 +43,7 @@ def real_config() -> dict:
     return json.loads(REAL_CONFIG.read_text())
 
 
-@cache
-def tiny_config() -> ModelConfig:
+def tiny_settings() -> dict:
     """The published configuration with a sliding and a full layer, and small dimensions.
 
     Rows are 256 long so that the K formats fit, but for the experts' 32, as 704 is no multiple.
@@ -66,7 +65,12 @@ def tiny_config() -> ModelConfig:
         "moe_intermediate_size": 32,
     }
     data["vision_config"] |= VISION
-    return parse_config(data)
+    return data
+
+
+@cache
+def tiny_config() -> ModelConfig:
+    return parse_config(tiny_settings())
 
 
 def text() -> dict[str, tuple[int, ...]]:
