@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from engine.checkpoint.opening import open_checkpoint
+from engine.checkpoint.prepared import Prepared, is_prepared, open_prepared, read_blob
 from engine.config import ModelConfig, load_config, load_sampling
 from engine.convert import Sources, convert, fit
 from engine.folders import DEMO as DEMO
@@ -20,6 +21,7 @@ from engine.quant.tensors import Matrix
 
 Report = Callable[[str, int, int], None]
 Check = Callable[[ModelConfig, Scheme], None]
+Blobs = dict[str, dict[str, Matrix]]  # the fields of the network by name, by blob
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 
@@ -41,6 +43,7 @@ def load_model(
 
     path: its folder, or "demo". device: a torch device. dtype: "float32", "bfloat16", or "float64"
     for checks. weights: a scheme of `engine.quant.scheme`; "source" makes all weights plain numbers.
+    A prepared model keeps the weights it was prepared with.
     report(what, done, total) is called with bytes as the weights arrive; check, before the first of
     them, with how they will be stored: it may raise.
     Raises EngineFault with a sentence for the user when anything is missing, left over or damaged.
@@ -48,30 +51,46 @@ def load_model(
     folder = model_folder(path)
     wanted = find_scheme(weights)
     config, sampling = load_config(folder), load_sampling(folder)
-    sources = open_checkpoint(folder, text_shapes(config), vision_shapes(config))
-    scheme = fit(wanted, config, sources)
-    if check is not None:
+    check, report = check or _agree, report or _silent
+    place = torch.device(device)
+    if is_prepared(folder):
+        prepared = open_prepared(folder, config)
+        check(config, prepared.manifest.scheme)
+        blobs = _read_prepared(prepared, place, _DTYPES[dtype], report)
+    else:
+        sources = open_checkpoint(folder, text_shapes(config), vision_shapes(config))
+        scheme = fit(wanted, config, sources)
         check(config, scheme)
-    blobs = _read(
-        config,
-        sources,
-        scheme,
-        torch.device(device),
-        _DTYPES[dtype],
-        report or _silent,
-    )
+        blobs = _convert(config, sources, scheme, place, _DTYPES[dtype], report)
     return Model(config, sampling, from_blobs(config, blobs))
 
 
-def _read(
+def _read_prepared(
+    prepared: Prepared, device: torch.device, dtype: torch.dtype, report: Report
+) -> Blobs:
+    total = sum(blob.data_size for blob in prepared.blobs.values())
+    done = 0
+    report("weights", 0, total)
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        report("weights", done, total)
+
+    return {
+        name: read_blob(prepared, name, device=device, dtype=dtype, advance=advance)
+        for name in prepared.blobs
+    }
+
+
+def _convert(
     config: ModelConfig,
     sources: Sources,
     scheme: Scheme,
     device: torch.device,
     dtype: torch.dtype,
     report: Report,
-) -> dict[str, dict[str, Matrix]]:
-    """All fields of the network by blob and name."""
+) -> Blobs:
     total, done = sum(source.size for source in sources.values()), 0
     report("weights", 0, total)
 
@@ -92,6 +111,10 @@ def _read(
     return {
         blob: {field.name: read(field) for field in some} for blob, some in fields(config).items()
     }
+
+
+def _agree(config: ModelConfig, scheme: Scheme) -> None:
+    pass
 
 
 def _silent(what: str, done: int, total: int) -> None:

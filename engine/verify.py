@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoint.opening import open_checkpoint
+from engine.checkpoint.prepared import Prepared, is_prepared, open_prepared, verify_files
 from engine.checkpoint.source import SourceTensor
 from engine.config import ModelConfig, load_config, load_sampling, read_json
 from engine.convert import fill
@@ -41,12 +42,15 @@ _ROWS = 32  # rows of logits compared at once
 def verify(
     path: str, report: Report, cancelled: Callable[[], bool], *, whole: bool | None = None
 ) -> Outcome:
-    """The largest difference of the logits, and whether generations are equal.
+    """The largest difference of the logits, and whether generations are equal; for a prepared model
+    whether its files are what was written.
 
     `whole` decides how to compare; None lets the size of the checkpoint decide. Raises EngineFault.
     """
     folder = model_folder(path)
     config = load_config(folder)
+    if is_prepared(folder):
+        return _check_files(open_prepared(folder, config), report, cancelled)
     sources = open_checkpoint(folder, text_shapes(config), vision_shapes(config))
     is_plain = all(source.grouping is None for source in sources.values())
     size = sum(source.size for source in sources.values())
@@ -60,6 +64,25 @@ def verify(
     if whole:
         return _compare_whole(folder, prompt, canvas, report, cancelled)
     return _compare_layers(folder, config, sources, canvas, report, cancelled)
+
+
+def _check_files(prepared: Prepared, report: Report, cancelled: Callable[[], bool]) -> Outcome:
+    """A prepared model has no twin to compare with; its files are held against their hashes."""
+    done = 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        _check(cancelled)
+        done += size
+        report("bytes", done, prepared.size)
+
+    verify_files(prepared, advance)
+    return {
+        "max_abs_logit_difference": None,
+        "generations_equal": None,
+        "files_unchanged": len(prepared.manifest.files),
+        "method": "hashes of the files",
+    }
 
 
 @torch.no_grad()

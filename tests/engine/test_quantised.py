@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from engine.generate import generate, steps
-from engine.load import load_model
-from engine.messages import LoadRequest
+from engine.load import DEMO, load_model, model_folder
+from engine.messages import EngineFault, ErrorKind, LoadRequest
 from engine.model.network import Model
-from engine.model.weights import LayerWeights, ModelWeights
+from engine.model.weights import LayerWeights, ModelWeights, all_tensors
 from engine.pipeline import load_pipeline
+from engine.prepare import prepare
 from engine.quant.layouts import bits_per_weight
 from engine.quant.tensors import Int4Tensor, Int8Tensor, dequantise
+from engine.verify import verify
 
 PROMPT = torch.arange(3, 60)
 
@@ -94,3 +97,27 @@ def test_a_request_can_ask_for_them() -> None:
     assert saved == plain.loaded.model.bytes_used - pipeline.loaded.model.bytes_used > 5_000_000
     plain.close()
     pipeline.close()
+
+
+def test_a_prepared_model_is_the_one_that_is_quantised_while_loading(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    prepare(model_folder(DEMO), folder, "int4", lambda what, done, total: None, lambda: False)
+    seen: list[tuple[int, int]] = []
+    prepared = load_model(folder, report=lambda what, done, total: seen.append((done, total)))
+    quantised = load_model(DEMO, weights="int4")
+    pairs = zip(all_tensors(prepared.weights), all_tensors(quantised.weights), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    assert seen[0][0] == 0
+    assert seen[-1][0] == seen[-1][1] >= quantised.bytes_used * 0.9
+    assert seen == sorted(seen)
+    outcome = verify(str(folder), lambda what, done, total: None, lambda: False)
+    assert outcome["files_unchanged"] == len(list(folder.iterdir())) - 1
+    with pytest.raises(EngineFault) as caught:
+        verify(str(folder), lambda what, done, total: None, lambda: True)
+    assert caught.value.error.kind is ErrorKind.CANCELLED
+    file = folder / "layer-02.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1000] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(EngineFault, match=r"layer-02\.safetensors"):
+        verify(str(folder), lambda what, done, total: None, lambda: False)
