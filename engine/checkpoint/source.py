@@ -104,9 +104,9 @@ def checked(file: Path, name: str, stored: Stored) -> Stored:
         if not torch.isfinite(number):
             raise EngineFault(
                 ErrorKind.MODEL_BROKEN,
-                f"The model is damaged: {name} holds {what} that are no numbers.",
+                f"The model is damaged: {name} holds values that are no numbers.",
                 "Download the model again.",
-                f"{file}: {name}",
+                f"{file}: the {what} of {name}",
             )
     return stored
 
