@@ -65,8 +65,8 @@ def denoise(
     history: deque[Tensor] = deque(maxlen=sampling.stability_threshold)
     for step in range(1, sampling.max_denoising_steps + 1):
         remaining = sampling.max_denoising_steps - step + 1
-        hidden = model.decode(ids, cache, soft).flatten(0, 1)
-        seen = _statistics(model, hidden, temperature(sampling, remaining, model.device), noise)
+        cooled = temperature(sampling, remaining, model.device)
+        seen = _statistics(model, model.decode(ids, cache, soft).flatten(0, 1), cooled, noise)
         fresh = torch.where(free, seen.argmax.view_as(pins), pins)
         new_entropy = seen.entropy.view_as(free).masked_fill(~free, 0.0)
         accepted = accept(new_entropy, free, sampling.entropy_bound)

@@ -134,7 +134,8 @@ def _experts(work: Work, rows: int) -> int:
         first += min(chosen, rows * max(1, WEIGHT_SLICE // (2 * I * D))) * (D + 2 * I)
         second += min(chosen, rows * max(1, WEIGHT_SLICE // (I * D))) * (2 * I + D)
     largest = max(first, second) * item + work.unpacked
-    return max(largest, 3 * chosen * I * item, chosen * (I + 2 * D) * item)
+    # In the end the products as they came, in order, and summed up.
+    return max(largest, 3 * chosen * I * item, (chosen * (I + 2 * D) + rows * D) * item)
 
 
 def _mlp(work: Work, rows: int) -> int:
