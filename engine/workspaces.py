@@ -123,7 +123,7 @@ def _feed_forward(work: Work, rows: int) -> int:
 
 
 def _experts(work: Work, rows: int) -> int:
-    """T k rows go into the first product, through the gate, into the second, and back in order."""
+    """T k rows go into the first product, through the gate, into the second, and are summed up."""
     config, item = work.config, work.item_size
     D, I = config.hidden_size, config.moe_intermediate_size  # noqa: E741, N806
     chosen = rows * config.top_k_experts
@@ -134,8 +134,7 @@ def _experts(work: Work, rows: int) -> int:
         first += min(chosen, rows * max(1, WEIGHT_SLICE // (2 * I * D))) * (D + 2 * I)
         second += min(chosen, rows * max(1, WEIGHT_SLICE // (I * D))) * (2 * I + D)
     largest = max(first, second) * item + work.unpacked
-    # In the end the products as they came, in order, and summed up.
-    return max(largest, 3 * chosen * I * item, (chosen * (I + 2 * D) + rows * D) * item)
+    return max(largest, 3 * chosen * I * item, (chosen + rows) * D * item)
 
 
 def _mlp(work: Work, rows: int) -> int:

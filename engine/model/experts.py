@@ -43,9 +43,13 @@ def run_experts(weights: LayerWeights, x: Tensor, experts: Tensor, share: Tensor
     counts = torch.zeros_like(weights.per_expert_scale, dtype=torch.int64)
     counts.scatter_add_(0, experts.flatten(), torch.ones_like(order))
     ends = counts.cumsum(0).to(torch.int32)  # [E], where each expert's block ends
-    inner = gated(grouped_linear(x[order // top_k], weights.experts_gate_up, ends))
-    out = grouped_linear(inner, weights.experts_down, ends)  # [N k, D]
-    out.mul_(share.flatten()[order, None].to(out.dtype))
-    mixed = torch.empty_like(out)
-    mixed[order] = out
-    return mixed.view(-1, top_k, x.shape[1]).sum(dim=1)
+    out = grouped_linear(  # [N k, D]; nothing but this outlives the products
+        gated(grouped_linear(x[order // top_k], weights.experts_gate_up, ends)),
+        weights.experts_down,
+        ends,
+    )
+    place = torch.empty_like(order)  # where the product of each token and expert lies
+    place[order] = torch.arange(order.shape[0], device=order.device)
+    return F.embedding_bag(
+        place.view(-1, top_k), out, per_sample_weights=share.to(out.dtype), mode="sum"
+    )
