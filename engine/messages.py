@@ -52,6 +52,20 @@ class EditKind(Enum):
     PROOFREAD = "proofread"
 
 
+class CheckKind(Enum):
+    """What is looked at before a proposal is shown."""
+
+    REPEATS_BEFORE = "repeats_before"  # it begins with what stands in front of it already
+    REPEATS_AFTER = "repeats_after"  # it ends with what stands behind it already
+    CUT_WORD = "cut_word"  # a word runs into the text at a border
+    CUT_NUMBER = "cut_number"
+    LOST = "lost"  # a number, address or quotation of the original is missing
+    BRACKETS = "brackets"  # opened and not closed, or the other way round
+    UNCHANGED = "unchanged"
+    EMPTY = "empty"
+    BROKEN = "broken"  # no valid text, or protected text is not in it
+
+
 class JobKind(Enum):
     VERIFY = "verify"
     DOCTOR = "doctor"
@@ -64,6 +78,7 @@ class ErrorKind(Enum):
     PROMPT_EMPTY = "prompt_empty"
     PROMPT_TOO_LONG = "prompt_too_long"
     BAD_REQUEST = "bad_request"
+    NO_RESULT = "no_result"  # an edit whose every candidate failed its checks; nothing is changed
     NOT_LOADED = "not_loaded"
     OUT_OF_MEMORY = "out_of_memory"
     DISK = "disk"  # full, or a file that cannot be written
@@ -177,18 +192,28 @@ class ChatRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A range of the document to write anew, in code points, `end` exclusive."""
+    """A range of the document to write anew, in code points, `end` exclusive.
+
+    An empty range is a place to insert at; at the end of the text it means: go on writing.
+    """
 
     start: int
     end: int
-    hint: str = ""
-    length_hint: int | None = None  # tokens
-    choices: tuple[str, ...] = ()
+    hint: str = ""  # what should stand here, in the user's words
+    length_hint: int | None = None  # tokens; None: the engine finds out
+    choices: tuple[str, ...] = ()  # if any: one of these, and nothing else
     schema: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditRequest:
+    """Text to write anew inside of `spans`; whatever is outside of them stays as it is.
+
+    Infilling takes any number of spans that do not overlap, rewriting and proofreading one. Answered
+    by `Prefill`, `Draft`s, up to `alternatives` `Proposal`s with the best first, `Recording` and
+    `Finished`; or by `Failed` where nothing passed its checks (`ErrorKind.NO_RESULT`).
+    """
+
     text: str
     spans: tuple[Span, ...]
     kind: EditKind
@@ -196,6 +221,7 @@ class EditRequest:
     alternatives: int = 1
     sampling: Sampling = field(default_factory=Sampling)
     seed: int | None = None
+    protected: tuple[tuple[int, int], ...] = ()  # ranges inside of the spans: kept word for word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,11 +300,12 @@ class Draft:
     """The canvas after one denoising step. Replaces the last draft of its span and candidate.
 
     `pieces[i]` is the text of position i's argmax; the pieces joined are the canvas as text.
-    `confidence`, `states` and `channels` hold one byte a piece.
+    `confidence`, `states` and `channels` hold one byte a piece. In an edit a draft is the span alone,
+    from its first character to its last, whatever else is on the canvas.
     """
 
     request_id: int
-    canvas: int  # counts from 0
+    canvas: int  # counts from 0; in an edit every new try at the span is another canvas
     step: int  # counts from 1
     max_steps: int
     pieces: tuple[str, ...]
@@ -307,13 +334,30 @@ class ToolCall:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Check:
+    """Something a check found in a proposal, to be shown beside it."""
+
+    kind: CheckKind
+    span: int  # index into the request's spans
+    text: str = ""  # the words in question
+    repaired: bool = False  # it was so and is not any more
+
+
+@dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """One alternative for an edit: `texts[i]` replaces span i. Higher scores are better."""
+    """One alternative for an edit: `texts[i]` replaces span i of the request.
+
+    Proposals come best first; `candidate` is the one of its drafts.
+    """
 
     request_id: int
     candidate: int
     texts: tuple[str, ...]
-    score: float
+    score: float  # mean log-probability in nats; higher is better, to be compared in one request
+    checks: tuple[Check, ...] = ()  # empty: nothing was found
+    tokens: tuple[int, ...] = ()  # length of each text
+    # Written from the instruction alone, because nothing written between the fixed ends was good.
+    is_fallback: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
