@@ -1,12 +1,15 @@
-"""For all tests: no screen, and two remarks of Qt that are no faults of ours."""
+"""For all tests: no screen, Triton without a GPU, and two remarks of Qt that are no faults of ours."""
 
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if shutil.which("nvidia-smi") is None:  # before anything imports Triton, which reads it once
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 def pytest_configure(config: pytest.Config) -> None:
