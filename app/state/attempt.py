@@ -35,6 +35,11 @@ class Attempt:
             seed=None if self.is_second else preset.seed,
         )
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it writes on behind words that have been recorded."""
+        return self.before.has_recording and bool(self.before.text or self.before.thought)
+
     def grown(self, answer: Message, event: Committed, seconds: float) -> Message:
         """The answer with what has settled, `seconds` after this try began."""
         text = clean(event.text)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.bridge import EngineBridge
 from app.state.attempt import Attempt, total
-from app.state.conversation import Conversation, Message, Messages, new_id
+from app.state.conversation import Conversation, Message, Messages, first_difference, new_id
+from app.state.keeping import Keeper
 from app.state.presets import Preset
 from app.state.progress import Meter, Progress
 from app.state.text import clean, is_blank
@@ -31,28 +31,6 @@ from engine.messages import (
     ToolCall,
     Usage,
 )
-
-# An answer that ended for one of these can be written on.
-CONTINUABLE = (
-    FinishReason.STOPPED,
-    FinishReason.LENGTH,
-    FinishReason.CANVAS_EXHAUSTED,
-    FinishReason.THOUGHT_EXHAUSTED,
-)
-
-
-class Keeper(Protocol):
-    """Where chats are kept. Nothing here waits: `on_saved` is called later, on the GUI thread."""
-
-    def save(
-        self,
-        chat_id: str,
-        messages: Sequence[Message],
-        leaf: str | None,
-        on_saved: Callable[[bool], None] | None = None,
-    ) -> None: ...
-
-    def save_recording(self, chat_id: str, message_id: str, recording: Recording) -> None: ...
 
 
 class ChatSession(QObject):
@@ -167,7 +145,7 @@ class ChatSession(QObject):
         old = self.path
         self._conversation = self._conversation.showing(message_id)
         self._keeper.save(self.chat_id, (), self._conversation.leaf)
-        self.path_changed.emit(_first_difference(old, self.path))
+        self.path_changed.emit(first_difference(old, self.path))
 
     def take_back(self, question_id: str) -> str:
         """Hides a question with all that follows, and returns it, to be edited. It is kept."""
@@ -177,15 +155,14 @@ class ChatSession(QObject):
         old = self.path
         self._conversation = self._conversation.ending_at(question.parent)
         self._keeper.save(self.chat_id, (), self._conversation.leaf)
-        self.path_changed.emit(_first_difference(old, self.path))
+        self.path_changed.emit(first_difference(old, self.path))
         return question.text
 
     def can_continue(self, message: Message) -> bool:
         """Whether this is the last answer and it did not come to an end."""
         is_last = bool(self.path) and self.path[-1].id == message.id
         has_words = bool(message.text or message.thought)
-        was_cut_off = message.reason in CONTINUABLE or message.error is not None
-        return is_last and not self.is_busy and has_words and was_cut_off
+        return is_last and not self.is_busy and has_words and message.was_cut_off
 
     def go_on(self) -> bool:
         """Lets the model write on where its last answer was cut off."""
@@ -251,7 +228,7 @@ class ChatSession(QObject):
         for message in messages:
             self._conversation = self._conversation.with_message(message)
         # A variant becomes the leaf like every new message: the branch behind its sibling is hidden.
-        self.path_changed.emit(_first_difference(old, self.path))
+        self.path_changed.emit(first_difference(old, self.path))
         self._begin(messages[-1], messages)
 
     def _begin(self, answer: Message, unsaved: Sequence[Message] = ()) -> None:
@@ -287,7 +264,8 @@ class ChatSession(QObject):
         if recording.frames and self._keeps_recordings():
             answer = replace(self._answer(), has_recording=True)
             self._put(answer)
-            self._keeper.save_recording(self.chat_id, answer.id, recording)
+            is_more = self._open_attempt().goes_on
+            self._keeper.save_recording(self.chat_id, answer.id, recording, is_more=is_more)
 
     def _finish(self, event: Finished) -> None:
         attempt, answer = self._open_attempt(), self._answer()
@@ -337,10 +315,3 @@ class ChatSession(QObject):
 def _not_ours(event: EngineEvent) -> None:
     """Loads and jobs have other ids; the type checker sees that no event is forgotten."""
     del event
-
-
-def _first_difference(old: Messages, new: Messages) -> int:
-    for place, (one, other) in enumerate(zip(old, new, strict=False)):
-        if one.id != other.id:
-            return place
-    return min(len(old), len(new))

@@ -11,6 +11,13 @@ from typing import Any
 
 from engine.messages import EngineError, ErrorKind, FinishReason, Role, Turn, Usage
 
+_CUT_OFF = (
+    FinishReason.STOPPED,
+    FinishReason.LENGTH,
+    FinishReason.CANVAS_EXHAUSTED,
+    FinishReason.THOUGHT_EXHAUSTED,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
@@ -34,6 +41,11 @@ class Message:
     has_recording: bool = False
     was_empty: bool = False  # the first attempt had no word in it, so the model was asked again
 
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether it ended where the model might have written on."""
+        return self.reason in _CUT_OFF or self.error is not None
+
 
 def new_id() -> str:
     """Unique without asking the history, whatever the clock says."""
@@ -41,6 +53,14 @@ def new_id() -> str:
 
 
 Messages = tuple[Message, ...]
+
+
+def first_difference(old: Messages, new: Messages) -> int:
+    """The first place where two branches are not the same, the end of the shorter one at most."""
+    for place, (one, other) in enumerate(zip(old, new, strict=False)):
+        if one.id != other.id:
+            return place
+    return min(len(old), len(new))
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class FakeKeeper:
         if not self.is_held:
             self.let_go()
 
-    def save_recording(self, chat_id, message_id, recording):
+    def save_recording(self, chat_id, message_id, recording, *, is_more):
         assert message_id in self.messages
         self.films.append((message_id, recording))
 

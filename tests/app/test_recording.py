@@ -9,14 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from app.state.recording.codec import (
-    GROUP,
+from app.state.recording.codec import GROUP, Tape, encode, indices_of
+from app.state.recording.packing import (
     DamagedRecordingError,
     NewerRecordingError,
     RecordingError,
-    Tape,
-    encode,
-    indices_of,
 )
 from app.ui.canvas.layout import draft_text
 from engine.messages import Frame, Recording, TokenState

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QScrollArea, QToolButton
 
 from app.state.recording.codec import Tape, encode
+from app.state.recording.parts import VERSION
 from app.state.recording.run import Run
 from app.ui.replay.player import SPEEDS, STEPS_PER_SECOND, Player
 from app.ui.replay.replay import Replay, replay_dialog
@@ -53,7 +54,7 @@ def recorded(drafts: list[Draft]) -> Recording:
 
 
 def run_of(drafts: list[Draft], **which: int) -> Run:
-    return Run(Tape(encode(recorded(drafts))), **which)
+    return Run([Tape(encode(recorded(drafts)))], **which)
 
 
 @pytest.fixture
@@ -266,7 +267,7 @@ def test_the_end_of_a_long_run_is_in_view(qtbot, theme):
 def test_what_cannot_be_read_is_said_in_words(qtbot, theme):
     data = encode(recorded(a_run()))
     newer = bytearray(data)
-    newer[4] += 1
+    newer[4] = VERSION + 1
     for bad, word in ((b"", "damaged"), (data[:-3], "damaged"), (bytes(newer), "newer")):
         dialog = replay_dialog(bad, theme)
         dialog.show()
@@ -284,7 +285,7 @@ def test_a_damaged_middle_stops_the_replay_and_says_so(qtbot, theme):
     replay = Replay(run, theme)
     qtbot.addWidget(replay)
     replay.show()
-    tape = run._tape
+    (tape,) = run._tapes
     tape._data = tape._data[:-4] + b"\x00" * 4
     tape._group = (-1, [])
     replay.player.play()

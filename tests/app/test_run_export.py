@@ -198,8 +198,9 @@ def test_a_place_that_cannot_be_written_is_said_in_words(qtbot, tmp_path):
 
 def test_a_damaged_recording_ends_in_words(qtbot, tmp_path):
     run = run_of(a_run())
-    run._tape._data = run._tape._data[:-4] + b"\x00" * 4
-    run._tape._group = (-1, [])
+    (tape,) = run._tapes
+    tape._data = tape._data[:-4] + b"\x00" * 4
+    tape._group = (-1, [])
     path = tmp_path / "x.gif"
     export = RunExport(run, PictureOptions(kind=PictureKind.GIF), LIGHT, path)
     with qtbot.waitSignal(export.failed) as failed:
@@ -296,7 +297,7 @@ def test_after_a_failure_another_place_can_be_chosen(qtbot, dialog, tmp_path):
 
 
 def test_a_recording_from_the_history_makes_the_same_picture(qtbot, tmp_path):
-    again = Run(Tape(encode(Tape(encode(recorded(a_run()))).recording())))
+    again = Run([Tape(encode(Tape(encode(recorded(a_run()))).recording()))])
     one = made(qtbot, tmp_path / "a", PictureKind.GIF)
     two = made(qtbot, tmp_path / "b", PictureKind.GIF, run=again)
     assert one.read_bytes() == two.read_bytes()

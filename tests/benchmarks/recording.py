@@ -85,7 +85,7 @@ def figures(recordings: list[Recording]) -> dict[str, Any]:
     size = sum(map(len, stored))
     longest = max(stored, key=len)
     began = time.thread_time()
-    Run(Tape(longest))
+    Run([Tape(longest)])
     open_ms = 1e3 * (time.thread_time() - began)
     return {
         "steps": sum(len(each.frames) for each in recordings),
@@ -95,7 +95,7 @@ def figures(recordings: list[Recording]) -> dict[str, Any]:
         "without_dictionary": round((size - sum(dictionaries)) / tokens, 3),
         "encode_cpu_ms": round(encode_ms, 1),
         "open_cpu_ms": round(open_ms, 1),
-        **jumps(Run(Tape(longest))),
+        **jumps(Run([Tape(longest)])),
     }
 
 
@@ -117,7 +117,7 @@ def picture(recording: Recording, kind: PictureKind, scale: int) -> dict[str, An
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run"
         export = RunExport(
-            Run(Tape(encode(recording))), PictureOptions(kind=kind, scale=scale), LIGHT, path
+            Run([Tape(encode(recording))]), PictureOptions(kind=kind, scale=scale), LIGHT, path
         )
         work = export._measure_or_paint
 

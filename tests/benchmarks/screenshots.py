@@ -23,7 +23,7 @@ from app.paths import ASSETS
 from app.state.conversation import Message
 from app.state.history.history import History
 from app.state.history.keeper import FILE
-from app.state.recording.codec import Tape
+from app.state.recording.parts import tapes_of
 from app.state.recording.picture import PictureKind
 from app.state.recording.run import Run
 from app.ui.replay.run_export import PictureOptions, RunExport
@@ -154,7 +154,7 @@ def replay(running: Running, save, out: Path) -> None:
     dialog = running.window.dialogs.replay(data, is_still=False)
     save(dialog, "replay")
     dialog.close()
-    run = Run(Tape(data))
+    run = Run(tapes_of(data))
     options = PictureOptions(kind=PictureKind.GIF, width=640, scale=1, step_ms=120, is_still=False)
     ended: list[object] = []
     job = RunExport(run, options, running.window.around.theme.colors, out / "run.gif")

@@ -24,6 +24,7 @@ from app.state.history.keeper import Change, Keeper
 from app.state.history.rows import ChatSummary, SavedChat
 from app.state.history.search import Hit
 from app.state.recording.codec import encode
+from app.state.recording.parts import joined
 from app.state.unsent import Unsent
 from engine.messages import Recording
 
@@ -89,11 +90,17 @@ class Library(QObject):
         kept = dict(settings)
         self._write(chat_id, lambda history: history.save_settings(chat_id, kept), lists=False)
 
-    def save_recording(self, chat_id: str, message_id: str, recording: Recording) -> None:
-        """After the message itself. `recording` is asked for as the bytes of `recording.encode`."""
+    def save_recording(
+        self, chat_id: str, message_id: str, recording: Recording, *, is_more: bool
+    ) -> None:
+        """After the message itself. `is_more` puts it behind what was recorded of it before.
+
+        `recording` is asked for as bytes that `recording.parts` reads.
+        """
 
         def write(history: History) -> None:
-            history.save_recording(message_id, encode(recording))
+            earlier = history.recording(message_id) if is_more else None
+            history.save_recording(message_id, joined(earlier, encode(recording)))
 
         self._write(chat_id, write, lists=False)
 

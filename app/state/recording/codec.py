@@ -17,24 +17,26 @@ from __future__ import annotations
 
 import array
 import struct
-import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
+from app.state.recording.packing import (
+    DamagedRecordingError,
+    Reader,
+    inflate,
+    numbers_of,
+    seal,
+    texts_as_bytes,
+    unseal,
+    words_of,
+)
 from engine.messages import Channel, Frame, Recording, TokenState
 
 VERSION = 1
 GROUP = 32  # frames
-MAX_HEAD = 1 << 28  # bytes, inflated: a damaged length must not fill the memory
 MAX_TOKENS = 1 << 16  # of one frame
-_MAGIC = b"RDRW"
-_START = struct.Struct(
-    "<4sBBHI"
-)  # magic, version, index planes, unused, CRC-32 of the deflated head
 _COUNTS = struct.Struct("<QIII")  # request, pieces, frames, groups
-_LENGTH = struct.Struct("<I")
 _COLUMNS = 5  # of a frame: canvas, step, span, candidate, tokens
 
 _STATE_BITS = bytes((value << 5) & 0xFF for value in range(256))
@@ -43,18 +45,6 @@ _CONFIDENCE_BITS = bytes(value >> 4 for value in range(256))
 _STATE = bytes(value >> 5 for value in range(256))
 _CHANNEL = bytes(value >> 4 & 1 for value in range(256))
 _CONFIDENCE = bytes((value & 15) * 17 for value in range(256))  # 0 stays 0, 255 stays 255
-
-
-class RecordingError(Exception):
-    """These bytes cannot be read as a recording."""
-
-
-class DamagedRecordingError(RecordingError):
-    """They are not what was written."""
-
-
-class NewerRecordingError(RecordingError):
-    """They were written by a later version of Redraft."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,25 +74,19 @@ def encode(recording: Recording) -> bytes:
     for start in range(0, len(places), GROUP):
         frames, there = recording.frames[start : start + GROUP], places[start : start + GROUP]
         streams += _encode_group(frames, there, planes)
-    pieces = [piece.encode("utf-8", "surrogatepass") for piece in recording.pieces]
-    head = zlib.compress(
-        b"".join(
-            (
-                _COUNTS.pack(recording.request_id, len(pieces), len(places), len(streams)),
-                _words(len(piece) for piece in pieces),
-                b"".join(pieces),
-                _words(place.canvas for place in places),
-                _words(place.step for place in places),
-                _words(place.span for place in places),
-                _words(place.candidate for place in places),
-                _words(place.tokens for place in places),
-                _words(len(stream) for stream in streams),
-            )
-        ),
-        9,
+    head = b"".join(
+        (
+            _COUNTS.pack(recording.request_id, len(recording.pieces), len(places), len(streams)),
+            texts_as_bytes(recording.pieces),
+            words_of(place.canvas for place in places),
+            words_of(place.step for place in places),
+            words_of(place.span for place in places),
+            words_of(place.candidate for place in places),
+            words_of(place.tokens for place in places),
+            words_of(len(stream) for stream in streams),
+        )
     )
-    start_bytes = _START.pack(_MAGIC, VERSION, planes, 0, zlib.crc32(head))
-    return b"".join((start_bytes, _LENGTH.pack(len(head)), head, *streams))
+    return b"".join((seal(head, VERSION, planes), *streams))
 
 
 class Tape:
@@ -112,10 +96,10 @@ class Tape:
     """
 
     def __init__(self, data: bytes) -> None:
-        planes, head, body = _open(data)
-        reader = _Reader(head)
-        self.request_id, pieces, frames, streams = reader.counts()
-        self.pieces: tuple[str, ...] = reader.pieces(pieces)
+        head, planes, body = unseal(data, VERSION)
+        reader = Reader(head)
+        self.request_id, pieces, frames, streams = _COUNTS.unpack(reader.take(_COUNTS.size))
+        self.pieces: tuple[str, ...] = reader.texts(pieces)
         columns = [reader.words(frames) for _ in range(_COLUMNS)]
         self.places: tuple[Place, ...] = tuple(
             Place(canvas=canvas, step=step, span=span, candidate=candidate, tokens=tokens)
@@ -158,7 +142,7 @@ class Tape:
         places = self.places[group * GROUP : (group + 1) * GROUP]
         total = sum(place.tokens for place in places)
         indices, packed = (
-            _inflate(self._data[self._ends[at] : self._ends[at + 1]], size)
+            inflate(self._data[self._ends[at] : self._ends[at + 1]], size)
             for at, size in ((2 * group, total * self._planes), (2 * group + 1, total))
         )
         if max(packed, default=0) >= (max(TokenState) + 1) << 5:
@@ -177,7 +161,7 @@ class Tape:
 
     def _frame(self, place: Place, planes: bytes, packed: bytes) -> Frame:
         indices = _join(planes, self._planes)
-        if indices and max(_numbers(indices)) >= len(self.pieces):
+        if indices and max(numbers_of(indices)) >= len(self.pieces):
             raise DamagedRecordingError("a piece that is not in the dictionary")
         return Frame(
             canvas=place.canvas,
@@ -193,7 +177,7 @@ class Tape:
 
 def indices_of(frame: Frame) -> array.array[int]:
     """The indices of a frame as numbers."""
-    return _numbers(frame.indices)
+    return numbers_of(frame.indices)
 
 
 def _planes_needed(pieces: int) -> int:
@@ -247,91 +231,3 @@ def _join(planes: bytes, count: int) -> bytes:
     for plane in range(count):
         joined[plane::4] = planes[plane * tokens : (plane + 1) * tokens]
     return bytes(joined)
-
-
-def _words(numbers: Iterable[int]) -> bytes:
-    """Little-endian uint32 each. Raises ValueError if one is too large."""
-    try:
-        made = array.array("I", numbers)
-    except OverflowError as error:
-        raise ValueError("a number that does not fit") from error
-    if sys.byteorder == "big":
-        made.byteswap()
-    return made.tobytes()
-
-
-def _numbers(words: bytes) -> array.array[int]:
-    made = array.array("I", words)
-    if sys.byteorder == "big":
-        made.byteswap()
-    return made
-
-
-def _open(data: bytes) -> tuple[int, bytes, int]:
-    """How many index planes there are, the head, and where the groups begin."""
-    size = _START.size + _LENGTH.size
-    if len(data) < size or data[:4] != _MAGIC:
-        raise DamagedRecordingError("not a recording")
-    _, version, planes, _, crc = _START.unpack_from(data)
-    if version > VERSION:
-        raise NewerRecordingError(f"version {version}, and {VERSION} is the newest known here")
-    (length,) = _LENGTH.unpack_from(data, _START.size)
-    head = data[size : size + length]
-    if len(head) != length or zlib.crc32(head) != crc:
-        raise DamagedRecordingError("the head is damaged")
-    return planes, _inflate(head, None), size + length
-
-
-def _inflate(stream: bytes, size: int | None) -> bytes:
-    """What was deflated. It must have `size` bytes where that is known."""
-    inflater = zlib.decompressobj()
-    try:
-        made = inflater.decompress(stream, max(1, MAX_HEAD if size is None else size))
-        if not inflater.eof:  # an empty stream, or one whose check sum stands behind the limit
-            made += inflater.decompress(inflater.unconsumed_tail, 1)
-    except zlib.error as error:
-        raise DamagedRecordingError(str(error)) from error
-    if not inflater.eof or inflater.unused_data or (size is not None and len(made) != size):
-        raise DamagedRecordingError("a part has the wrong size")
-    return made
-
-
-class _Reader:
-    """Takes the head apart, from its start."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def counts(self) -> tuple[int, int, int, int]:
-        request_id, pieces, frames, streams = _COUNTS.unpack(self._take(_COUNTS.size))
-        return request_id, pieces, frames, streams
-
-    def words(self, count: int) -> array.array[int]:
-        return _numbers(self._take(4 * count))
-
-    def pieces(self, count: int) -> tuple[str, ...]:
-        lengths = self.words(count)
-        text = self._take(sum(lengths))
-        try:
-            return tuple(
-                text[start:end].decode("utf-8", "surrogatepass")
-                for start, end in pairwise(_running(lengths))
-            )
-        except UnicodeDecodeError as error:
-            raise DamagedRecordingError(str(error)) from error
-
-    def _take(self, size: int) -> bytes:
-        taken = self._data[self._at : self._at + size]
-        if len(taken) != size:
-            raise DamagedRecordingError("the head is too short")
-        self._at += size
-        return taken
-
-
-def _running(lengths: Iterable[int]) -> Iterator[int]:
-    total = 0
-    yield total
-    for length in lengths:
-        total += length
-        yield total

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from app.state.recording.codec import Place, Tape, indices_of
+from app.state.recording.codec import Tape, indices_of
 from engine.messages import Channel, Draft, Frame, TokenState
 
 SURE = (TokenState.ACCEPTED, TokenState.SETTLED, TokenState.PINNED)
@@ -27,18 +28,20 @@ class Moment:
 class Run:
     """The steps of one candidate of one span, numbered from 0. Raises RecordingError.
 
+    `tapes` are the parts of an answer that was continued: its steps and canvases count through.
     Reading a step is quick enough for a slider: the GUI thread may do it.
     """
 
-    def __init__(self, tape: Tape, *, span: int = 0, candidate: int = 0) -> None:
-        self._tape = tape
-        self._numbers = [
-            number
+    def __init__(self, tapes: Sequence[Tape], *, span: int = 0, candidate: int = 0) -> None:
+        self._tapes = tuple(tapes)
+        found = [
+            (part, number, place.canvas)
+            for part, tape in enumerate(tapes)
             for number, place in enumerate(tape.places)
             if (place.span, place.candidate) == (span, candidate)
         ]
-        places = [tape.places[number] for number in self._numbers]
-        self._canvases = _stretches(places)
+        self._numbers = [(part, number) for part, number, _ in found]
+        self._canvases = _stretches([(part, canvas) for part, _, canvas in found])
         self._canvas_of = [
             canvas for canvas, (start, end) in enumerate(self._canvases) for _ in range(start, end)
         ]
@@ -63,14 +66,15 @@ class Run:
     def draft(self, step: int) -> Draft:
         """The draft that was shown at that step."""
         frame = self._frame(step)
-        start, end = self._canvases[self._canvas_of[step]]
-        pieces = self._tape.pieces
+        canvas = self._canvas_of[step]
+        start, end = self._canvases[canvas]
+        tape = self._tapes[self._numbers[step][0]]
         return Draft(
-            request_id=self._tape.request_id,
-            canvas=frame.canvas,
+            request_id=tape.request_id,
+            canvas=canvas,
             step=frame.step,
             max_steps=end - start,
-            pieces=tuple(pieces[index] for index in indices_of(frame)),
+            pieces=tuple(tape.pieces[index] for index in indices_of(frame)),
             confidence=frame.confidence,
             states=frame.states,
             channels=frame.channels,
@@ -107,7 +111,8 @@ class Run:
         )
 
     def _frame(self, step: int) -> Frame:
-        return self._tape.frame(self._numbers[step])
+        part, number = self._numbers[step]
+        return self._tapes[part].frame(number)
 
 
 def kept_text(draft: Draft, channel: Channel) -> str:
@@ -119,8 +124,8 @@ def kept_text(draft: Draft, channel: Channel) -> str:
     )
 
 
-def _stretches(places: list[Place]) -> list[tuple[int, int]]:
-    """The first step of each canvas, and the one after its last."""
-    numbered = groupby(range(len(places)), key=lambda step: places[step].canvas)
+def _stretches(canvases: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The first step of each canvas, and the one after its last, from each step's canvas."""
+    numbered = groupby(range(len(canvases)), key=lambda step: canvases[step])
     groups = [list(steps) for _, steps in numbered]
     return [(group[0], group[-1] + 1) for group in groups]

@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.state.recording.codec import NewerRecordingError, RecordingError, Tape
+from app.state.recording.packing import NewerRecordingError, RecordingError
+from app.state.recording.parts import tapes_of
 from app.state.recording.run import Moment, Run
 from app.ui.canvas.canvas import Canvas
 from app.ui.canvas.legend import Legend
@@ -259,7 +260,7 @@ def replay_dialog(
     layout = QVBoxLayout(dialog)
     layout.setContentsMargins(0, 0, 0, 0)
     try:
-        content: QWidget = Replay(Run(Tape(data)), theme, is_still=is_still)
+        content: QWidget = Replay(Run(tapes_of(data)), theme, is_still=is_still)
         dialog.resize(TEXT_WIDTH + 2 * MARGIN + 24, 620)
     except NewerRecordingError:
         content = _apology(

@@ -16,7 +16,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QObject, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter
 
-from app.state.recording.codec import RecordingError
+from app.state.recording.packing import RecordingError
 from app.state.recording.picture import PictureKind, Rgb, Shot, write_picture
 from app.state.recording.run import Run
 from app.ui.canvas.layout import CanvasLayout
