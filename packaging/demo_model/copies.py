@@ -1,4 +1,4 @@
-"""Random tokens that stand twice on a canvas, at any distance.
+"""Random tokens that stand twice: on a canvas, at any distance, or in a question and its answer.
 
 No text, and no sense in it: only the other place tells what belongs into a gap. A network learns to
 look there within some hundred steps, and keeps the skill when words with sense follow; with those
@@ -10,6 +10,7 @@ from __future__ import annotations
 from random import Random
 
 from examples import Example
+from vocabulary import TURN_END
 
 LONGEST = 64  # tokens on the canvas
 
@@ -37,4 +38,21 @@ def copies(rng: Random, words: list[int], prompt: tuple[int, ...]) -> Example:
         repeats=tuple(place for place in places if place < LONGEST),
         document=True,
         has_sense=False,
+    )
+
+
+def echo(rng: Random, words: list[int], frame: tuple[tuple[int, ...], tuple[int, ...]]) -> Example:
+    """A question of random tokens and the same ones as the answer: whoever rewrites a text must know
+    where he is in it.
+
+    frame: the ids before and behind the user's words.
+    """
+    run = rng.choices(words, k=rng.randrange(2, 25))
+    return Example(
+        prompt=(*frame[0], *run, *frame[1]),
+        canvas=(*run, TURN_END),
+        ends=True,
+        marks=(),
+        repeats=(),
+        document=False,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
 import chat
 from batches import ORDINARY
-from copies import copies
+from copies import copies, echo
 from documents import sentence_document
 from examples import Encoder, Example
 from facts import facts_document
@@ -25,14 +25,22 @@ class Mixture:
     """Shares of the examples; the rest are documents with gaps."""
 
     copies: float
+    echoes: float
     chat: float
+    rewriting: float
 
 
 def mixture(progress: float) -> Mixture:
-    """What to learn when: first to copy, then gaps in texts, then to talk. `progress` is 0 to 1."""
-    copying = 0.8 - 0.75 * _ramp(progress, 0.06, 0.26)
-    talking = 0.45 * _ramp(progress, 0.25, 0.55) + 0.2 * _ramp(progress, 0.65, 0.75)
-    return Mixture(copies=copying, chat=talking)
+    """What to learn when: first to copy, then gaps in texts, then to talk and to rewrite.
+
+    `progress` is 0 to 1.
+    """
+    return Mixture(
+        copies=0.8 - 0.76 * _ramp(progress, 0.06, 0.26),
+        echoes=0.06 * _ramp(progress, 0.2, 0.3),
+        chat=0.3 * _ramp(progress, 0.25, 0.55),
+        rewriting=0.3 * _ramp(progress, 0.5, 0.65),
+    )
 
 
 def _ramp(progress: float, start: float, end: float) -> float:
@@ -52,7 +60,7 @@ def document(rng: Random, split: Split) -> Document:
 
 
 def conversation(rng: Random, split: Split) -> chat.Conversation:
-    make = rng.choices((chat.conversation, story, rewriting), weights=(6, 3, 2))[0]
+    make = rng.choices((chat.conversation, story), weights=(2, 1))[0]
     return make(rng, split)
 
 
@@ -60,23 +68,24 @@ def texts(rng: Random, count: int) -> Iterator[str]:
     """Texts for the tokenizer, markup words included."""
     for _ in range(count):
         yield document(rng, "train").text
-        talk = conversation(rng, "train")
-        for role, text in talk.turns:
-            yield f"{role}\n{text}"
-        yield f"model\n{talk.answer}"
-        yield f"thought\n{talk.thought}"
+        for talk in (conversation(rng, "train"), rewriting(rng, "train")):
+            for role, text in talk.turns:
+                yield f"{role}\n{text}"
+            yield f"model\n{talk.answer}"
+            yield f"thought\n{talk.thought}"
 
 
 def examples(rng: Random, encoder: Encoder, count: int, shares: Mixture) -> list[Example]:
-    made = []
     words = ORDINARY.tolist()
-    for _ in range(count):
-        draw = rng.random()
-        if draw < shares.copies:
-            made.append(copies(rng, words, encoder.gap_prompt))
-        elif draw < shares.copies + shares.chat:
-            talk = conversation(rng, "train")
-            made.append(encoder.conversation(rng, talk, thinking=rng.random() < 0.06))
-        else:
-            made.append(encoder.document(document(rng, "train")))
-    return made
+
+    def said(talk: chat.Conversation) -> Example:
+        return encoder.conversation(rng, talk, thinking=rng.random() < 0.06)
+
+    makers: dict[Callable[[], Example], float] = {
+        lambda: copies(rng, words, encoder.gap_prompt): shares.copies,
+        lambda: echo(rng, words, encoder.echo_frame): shares.echoes,
+        lambda: said(conversation(rng, "train")): shares.chat,
+        lambda: said(rewriting(rng, "train")): shares.rewriting,
+        lambda: encoder.document(document(rng, "train")): 1 - sum(vars(shares).values()),
+    }
+    return [make() for make in rng.choices(list(makers), list(makers.values()), k=count)]

@@ -16,6 +16,7 @@ CANVAS = 128
 GAP_REQUEST = "Fill in the gap."
 FILLERS = frozenset("then that this with from have turn they them were".split())
 EMPTY_THOUGHT = "<|channel>thought\n<channel|>"
+ECHO_REQUEST, MARK = "Say this again: ", "\0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,8 @@ class Encoder:
             if len(word := piece.removeprefix("▁")) > 3 and word.isalpha() and word not in FILLERS
         }
         self.gap_prompt = tuple(self.ids(GAP_PROMPT))
+        asked = prompt_text((("user", f"{ECHO_REQUEST}{MARK}"),), thinking=False).split(MARK)
+        self.echo_frame = tuple(self.ids(asked[0])), tuple(self.ids(asked[1]))
 
     def ids(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids

@@ -38,6 +38,7 @@ def training_runs(seed: int, count: int) -> set[tuple[str, ...]]:
     for _ in range(count):
         seen |= runs(corpus.document(rng, "train").text)
         seen |= runs(corpus.conversation(rng, "train").answer)
+        seen |= runs(rewrite(rng, "train").before)
     return seen
 
 
@@ -66,13 +67,11 @@ def gap_items(
         yield document, gap
 
 
-def conversations(rng: Random, seen: set[tuple[str, ...]]) -> Iterator[chat.Conversation]:
-    """Everything but rewriting, which has rules of its own. Facts have one right answer, so only
-    their questions are new; stories and the rest are new as a whole."""
+def conversations(rng: Random) -> Iterator[chat.Conversation]:
+    """Facts have one right answer, so only their questions are new; stories and the rest are new as
+    a whole."""
     while True:
-        talk = corpus.conversation(rng, "held")
-        if not talk.kind.startswith("rewrite"):
-            yield talk
+        yield corpus.conversation(rng, "held")
 
 
 def rewrites(rng: Random, seen: set[tuple[str, ...]]) -> Iterator[Rewrite]:

@@ -5,97 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+import phrases
 import world
 from chat import Conversation
-from clauses import VERBS
 from documents import cast
 from wording import Split, belongs, capital, choose, join
-
-# casual, formal
-FORMAL = (
-    (
-        "Hey {name}, can you send me the {thing}?",
-        "Dear {name}, could you please send me the {thing}?",
-    ),
-    (
-        "Hi {name}, I can't come on {day}.",
-        "Dear {name}, I am unfortunately unable to come on {day}.",
-    ),
-    ("Thanks for the {thing}, {name}!", "Thank you very much for the {thing}, {name}."),
-    ("I wanna buy the {colour} {thing}.", "I would like to buy the {colour} {thing}."),
-    ("Gimme the {thing}, {name}.", "Please give me the {thing}, {name}."),
-    ("Sorry, I lost your {thing}.", "I apologise for losing your {thing}."),
-    ("{name}'s gonna be late on {day}.", "{name} is going to be late on {day}."),
-    ("The {thing} isn't ready yet, ok?", "Please note that the {thing} is not ready yet."),
-    ("Can we meet at the {place}?", "Would it be possible to meet at the {place}?"),
-    ("I need {number} {food} asap.", "I need {number} {food} as soon as possible."),
-    ("What's wrong with the {thing}?", "Could you tell me what is wrong with the {thing}?"),
-    ("Tell {name} I'm at the {place}.", "Please inform {name} that I am at the {place}."),
-    ("Yeah, the {colour} {thing} is great.", "Yes, the {colour} {thing} is excellent."),
-    ("Bye, see you at the {place}!", "Goodbye, I look forward to seeing you at the {place}."),
-    ("I don't know where {name} is.", "I do not know where {name} is."),
-    ("Come to the {place} on {day}, ok?", "I would like to invite you to the {place} on {day}."),
-    ("{name} didn't get the {thing}.", "{name} did not receive the {thing}."),
-    ("You can't use the {colour} {thing}.", "You are not permitted to use the {colour} {thing}."),
-)
-
-# long, short: the short one drops what is not needed
-SHORTER = (
-    (
-        "{name}, who lives near the {place}, bought a {size} {colour} {thing} early on {day}.",
-        "{name} bought a {colour} {thing}.",
-    ),
-    (
-        "It was on {day} that {name} finally went to the {place}, as everybody knows.",
-        "{name} went to the {place}.",
-    ),
-    (
-        "There is no doubt at all that the {thing} of {name} is really very {size}.",
-        "The {thing} of {name} is {size}.",
-    ),
-    (
-        "In my opinion, and I thought about it for a long time, {name} should sell the {colour} {thing}.",
-        "{name} should sell the {colour} {thing}.",
-    ),
-    (
-        "{name} and {name2}, two old friends from the {place}, ate a lot of {food} together.",
-        "{name} and {name2} ate {food}.",
-    ),
-    (
-        "I just wanted to tell you that {name} is, as always, at the {place}.",
-        "{name} is at the {place}.",
-    ),
-    (
-        "Because of the {weather}, which came from the sea, {name} stayed at the {place} the whole day.",
-        "Because of the {weather} {name} stayed at the {place}.",
-    ),
-    (
-        "As far as I know, the {colour} {thing} at the {place} belongs to {name}.",
-        "The {colour} {thing} belongs to {name}.",
-    ),
-    (
-        "At that very moment {name} saw, not far from the {place}, a {animal}.",
-        "{name} saw a {animal}.",
-    ),
-    (
-        "{name} likes {hobby} more than anything else in the whole wide world.",
-        "{name} likes {hobby}.",
-    ),
-    (
-        "It would be very nice if you could perhaps bring the {thing} to {name}.",
-        "Please bring the {thing} to {name}.",
-    ),
-    (
-        "The {trade}, a friend of {name}, needs {number} {food} for a big and important dinner.",
-        "The {trade} needs {number} {food}.",
-    ),
-)
 
 LISTS = (
     "Buy {items}.", "We need {items}.", "{name} bought {items}.", "Please bring {items}.",
     "On the table are {items}.", "In the box there are {items}.", "{name} has {items}.",
     "You can get {items} at the {place}.", "I want {items}.", "Do not forget {items}.",
     "{name} and {name2} sell {items}.", "The {trade} asked for {items}.",
+    "She took {items} home.", "There are {items} at the {place}.", "{name} is looking for {items}.",
+    "He brought {items} to {name2}.", "On {day} we had {items}.", "They lost {items}.",
+    "I can see {items}.", "{name} made {items}.", "Please clean {items}.",
+    "For the {place} we need {items}.", "{name} gave {name2} {items}.", "We sold {items} on {day}.",
 )  # fmt: skip
 
 ASKED = {
@@ -115,23 +39,20 @@ class Rewrite:
     after: str
 
 
-def sentence(rng: Random, split: Split) -> tuple[str, str]:
-    """One to three clauses about one person, in present and past."""
+def people(rng: Random, split: Split) -> dict[str, str]:
+    """Entities in a combination of this split."""
     while True:
         entities = cast(rng)
         if belongs(split, {key: entities[key] for key in ("name", "place", "thing", "colour")}):
-            break
-    count = rng.choice((1, 1, 2, 2, 3))
-    clauses = []
-    while len(clauses) < count:
-        clause = choose(rng, split, VERBS)
-        if clause not in clauses:
-            clauses.append(clause)
-    ending = rng.choice((".", ".", "."))
+            return entities
+
+
+def sentence(rng: Random, split: Split) -> tuple[str, str]:
+    """One to three clauses about one person, in present and past."""
+    entities = people(rng, split)
+    clauses = phrases.tenses(rng, split)
     present, past = (
-        (entities["name"] + " " + join([clause[tense] for clause in clauses]) + ending).format(
-            **entities
-        )
+        f"{entities['name']} {join([clause[tense] for clause in clauses])}.".format(**entities)
         for tense in (0, 1)
     )
     if rng.random() < 0.2:
@@ -171,23 +92,12 @@ def listed(rng: Random, split: Split) -> tuple[str, str]:
     return capital(text), "\n".join(f"- {item}" for item in items)
 
 
-def pair(rng: Random, split: Split, templates: tuple[tuple[str, str], ...]) -> tuple[str, str]:
-    before, after = choose(rng, split, templates)
-    while True:
-        entities = cast(rng)
-        if belongs(split, {key: entities[key] for key in ("name", "place", "thing", "colour")}):
-            return before.format(**entities), after.format(**entities)
-
-
 def rewrite(rng: Random, split: Split) -> Rewrite:
     rule = rng.choice(tuple(ASKED))
-    if rule == "formal":
-        before, after = pair(rng, split, FORMAL)
-        if rng.random() < 0.3:
-            more = pair(rng, split, FORMAL)
-            before, after = f"{before} {more[0]}", f"{after} {more[1]}"
-    elif rule == "shorter":
-        before, after = pair(rng, split, SHORTER)
+    if rule in ("formal", "shorter"):
+        entities = people(rng, split)
+        versions = (phrases.formal if rule == "formal" else phrases.shorter)(rng, split)
+        before, after = (capital(version.format(**entities)) for version in versions)
     elif rule == "past":
         before, after = sentence(rng, split)
     elif rule == "typos":

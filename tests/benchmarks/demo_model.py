@@ -42,7 +42,20 @@ BATCH = 32
 GAP_STEPS = 16  # denoising steps at most for a gap
 # Words that no formal text has.
 CASUAL = frozenset(
-    ["hey", "hi", "wanna", "gonna", "gimme", "asap", "ok", "yeah", "thanks", "bye", "sorry"]
+    [
+        "hey",
+        "hi",
+        "wanna",
+        "gonna",
+        "gimme",
+        "asap",
+        "gotta",
+        "ok",
+        "yeah",
+        "thanks",
+        "bye",
+        "sorry",
+    ]
 )
 
 
@@ -211,7 +224,7 @@ def measure(part: str, options: argparse.Namespace) -> dict[str, Any]:
     encoder = Encoder(vocabulary.load(model_folder(options.model)))
     seen = heldout.training_runs(SEED + 1, 20_000)
     if part == "text":
-        talks = list(islice(heldout.conversations(Random(SEED + 2), seen), options.chats))
+        talks = list(islice(heldout.conversations(Random(SEED + 2)), options.chats))
         changes = list(islice(heldout.rewrites(Random(SEED + 4), seen), options.rewrites))
         return {
             "chat": chats(model, encoder, talks),

@@ -71,7 +71,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     plain, quantised = load_model("demo"), load_model("demo", weights=options.weights)
     encoder = Encoder(vocabulary.load(model_folder("demo")))
-    talks = list(islice(heldout.conversations(Random(SEED), set()), options.chats))
+    talks = list(islice(heldout.conversations(Random(SEED)), options.chats))
     prompts = [torch.tensor(encoder.ids(prompt_text(talk.turns, False))) for talk in talks]
     followed = Followed(plain, quantised)
     count = CANVASES * plain.config.canvas_length

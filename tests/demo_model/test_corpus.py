@@ -97,7 +97,9 @@ def test_rewrites_change_the_text_but_not_its_names(rule: str) -> None:
 
 def test_batches_hide_only_what_they_ask_for(encoder: Encoder) -> None:
     rng = Random(8)
-    examples = corpus.examples(rng, encoder, 200, corpus.Mixture(copies=0.3, chat=0.3))
+    examples = corpus.examples(
+        rng, encoder, 200, corpus.Mixture(copies=0.2, echoes=0.2, chat=0.2, rewriting=0.2)
+    )
     for members in group(rng, examples, 1024, 16):
         batch = collate(rng, members, vocabulary.VOCAB_SIZE, 1024, focus=0.8)
         changed = batch.noisy != batch.clean
