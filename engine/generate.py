@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.denoise import StepResult, denoise
+from engine.denoise import Constraints, StepResult, denoise
 from engine.messages import Sampling
 from engine.model.cache import KVCache
 from engine.model.network import Model
@@ -36,12 +36,13 @@ def steps(
     pins: Tensor | None = None,
     batch: int = 1,
     cache: KVCache | None = None,
+    constraints: Constraints | None = None,
 ) -> Iterator[StepResult]:
     """Generates behind prompt_ids (int64 [T]), yielding every denoising step.
 
     Runs ⌈max_new_tokens / canvas_length⌉ canvases, fewer once one holds a stop id. Between two
-    canvases the settled one is encoded into the cache. `pins` (see `denoise`) apply to the first
-    canvas. `batch` > 1 or pins [B, C] denoise several canvases over the same prefix, one canvas
+    canvases the settled one is encoded into the cache. `pins` and `constraints` (see `denoise`)
+    apply to the first canvas. `batch` > 1 or pins [B, C] denoise several canvases over the same prefix, one canvas
     each. A given `cache` is reused as far as it holds the same tokens, and keeps the prompt and all
     canvases but the last. Raises ValueError for an empty prompt or when the cache is too small.
     """
@@ -63,14 +64,21 @@ def steps(
     for index in range(canvases):
         result = None
         for result in denoise(
-            model, cache, sampling=config, noise=source, canvas=index, batch=batch, pins=pins
+            model,
+            cache,
+            sampling=config,
+            noise=source,
+            canvas=index,
+            batch=batch,
+            pins=pins,
+            constraints=constraints,
         ):
             yield result
         assert result is not None
         if index + 1 == canvases or torch.isin(result.argmax, stop_ids).any():
             return
         model.prefill(result.argmax[0], cache)
-        pins = None
+        pins = constraints = None
 
 
 def generate(model: Model, prompt_ids: Tensor, **options: Any) -> Generation:

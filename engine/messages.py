@@ -200,7 +200,8 @@ class Span:
     start: int
     end: int
     hint: str = ""  # what should stand here, in the user's words
-    length_hint: int | None = None  # tokens; None: the engine finds out
+    length_hint: int | None = None  # tokens, so many exactly; None: the engine finds out
+    lengths: tuple[int, int] | None = None  # tokens, at least and at most, where it has to find out
     choices: tuple[str, ...] = ()  # if any: one of these, and nothing else
     schema: str = ""
 
@@ -353,7 +354,7 @@ class Proposal:
     request_id: int
     candidate: int
     texts: tuple[str, ...]
-    score: float  # mean log-probability in nats; higher is better, to be compared in one request
+    score: float  # nats, higher is better; to be compared inside of one request only
     checks: tuple[Check, ...] = ()  # empty: nothing was found
     tokens: tuple[int, ...] = ()  # length of each text
     # Written from the instruction alone, because nothing written between the fixed ends was good.

@@ -49,31 +49,46 @@ class Noise(Protocol):
     def canvas(self, batch: int, length: int) -> Tensor:
         """Uniform random ids, int64 [B, C]."""
 
-    def begin_step(self, rows: int) -> None:
-        """Called once before the samples of a step."""
+    def begin_step(self, wanted: Tensor) -> None:
+        """Called once before the samples of a step, which are those of `wanted` (bool [B, C])."""
 
     def sample(self, chance: Tensor, rows: slice) -> Tensor:
         """One id per row of probabilities [r, V]; `rows` is their place in the step."""
 
 
 class NativeNoise:
-    """The engine's own stream: one uniform number a row, inverted through the distribution."""
+    """The engine's own streams: one uniform number a row, inverted through the distribution.
+
+    Canvas b of a batch has the stream of seed + b, so it becomes what it would become alone.
+    """
 
     draws_whole_blocks = False
 
     def __init__(self, seed: int, vocab_size: int, device: torch.device) -> None:
-        self._generator = torch.Generator(device).manual_seed(seed)
+        self._seed = seed
+        self._streams: list[torch.Generator] = []
         self._vocab_size = vocab_size
         self._device = device
         self._uniform = torch.empty(0, device=device)
 
     def canvas(self, batch: int, length: int) -> Tensor:
-        return torch.randint(
-            self._vocab_size, (batch, length), generator=self._generator, device=self._device
-        )
+        rows = [
+            torch.randint(self._vocab_size, (length,), generator=stream, device=self._device)
+            for stream in self._first_streams(batch)
+        ]
+        return torch.stack(rows)
 
-    def begin_step(self, rows: int) -> None:
-        self._uniform = torch.rand(rows, 1, generator=self._generator, device=self._device)
+    def begin_step(self, wanted: Tensor) -> None:
+        rows = [
+            torch.rand(wanted.shape[1], generator=stream, device=self._device)
+            for stream in self._first_streams(wanted.shape[0])
+        ]
+        self._uniform = torch.stack(rows)[wanted][:, None]
+
+    def _first_streams(self, count: int) -> list[torch.Generator]:
+        for index in range(len(self._streams), count):
+            self._streams.append(torch.Generator(self._device).manual_seed(self._seed + index))
+        return self._streams[:count]
 
     def sample(self, chance: Tensor, rows: slice) -> Tensor:
         cumulative = chance.cumsum(dim=-1)
@@ -101,7 +116,7 @@ class ReferenceNoise:
             0, self._vocab_size, (batch, length), generator=self._generator, device=self._device
         )
 
-    def begin_step(self, rows: int) -> None:
+    def begin_step(self, wanted: Tensor) -> None:
         pass
 
     def sample(self, chance: Tensor, rows: slice) -> Tensor:

@@ -27,6 +27,19 @@ class VocabularyStatistics:
     entropy: Tensor  # [R] float32, nats
     sampled: Tensor  # [R] int64
     soft: Tensor  # [R, D], Σ probability · embedding, unscaled
+    watched: Tensor | None = None  # [R, W] float32, log-probabilities of the watched ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class Barred:
+    """Ids that must not stand at a row. A few rules, and which of them holds for each row."""
+
+    rules: Tensor  # bool [K, V], true where a rule forbids an id
+    rows: Tensor  # int64 [R], index of a rule
+
+
+# Far below every logit, and finite: minus infinity times a chance of zero would be NaN.
+_NEVER = -1e30
 
 
 def softcapped_logits(hidden: Tensor, embedding: Matrix, softcap: float) -> Tensor:
@@ -42,18 +55,24 @@ def vocabulary_statistics(
     temperature: Tensor,
     draw: Callable[[Tensor, slice], Tensor],
     whole: bool = False,
+    barred: Barred | None = None,
+    watch: Tensor | None = None,
 ) -> VocabularyStatistics:
     """Statistics of rows `hidden` [R, D] over `embedding` [V, D].
 
     `temperature` is a float32 scalar tensor. `draw(probabilities, rows)` samples one token id per
     row of a block. `whole` takes all rows as one block, for random streams that depend on it.
+    `watch` [R, W] asks for the log-probabilities of some ids of each row. Barred ids have chance 0.
     """
     rows, size = hidden.shape[0], embedding.shape[0]
-    step = rows if whole else max(_MIN_ROWS, _BLOCK[hidden.device.type] // size)
+    step = max(rows if whole else _BLOCK[hidden.device.type] // size, _MIN_ROWS)
     blocks = [
-        _block(hidden, embedding, softcap, temperature, draw, slice(at, min(at + step, rows)))
-        for at in range(0, rows, step)
-    ]
+        _block(
+            hidden, embedding, softcap, temperature, draw, slice(at, min(at + step, rows)),
+            barred, watch,
+        )
+        for at in range(0, max(rows, 1), step)
+    ]  # fmt: skip
     if len(blocks) == 1:
         return blocks[0]
     return VocabularyStatistics(
@@ -61,7 +80,13 @@ def vocabulary_statistics(
         entropy=torch.cat([block.entropy for block in blocks]),
         sampled=torch.cat([block.sampled for block in blocks]),
         soft=torch.cat([block.soft for block in blocks]),
+        watched=None if watch is None else torch.cat([_watched(block) for block in blocks]),
     )
+
+
+def _watched(block: VocabularyStatistics) -> Tensor:
+    assert block.watched is not None
+    return block.watched
 
 
 def _block(
@@ -71,8 +96,12 @@ def _block(
     temperature: Tensor,
     draw: Callable[[Tensor, slice], Tensor],
     rows: slice,
+    barred: Barred | None,
+    watch: Tensor | None,
 ) -> VocabularyStatistics:
     tempered = softcapped_logits(hidden[rows], embedding, softcap).div_(temperature)
+    if barred is not None:
+        tempered.masked_fill_(barred.rules[barred.rows[rows]], _NEVER)
     log_chance = F.log_softmax(tempered, dim=-1)
     chance = log_chance.exp()
     return VocabularyStatistics(
@@ -80,6 +109,7 @@ def _block(
         entropy=-torch.linalg.vecdot(chance, log_chance),
         sampled=draw(chance, rows),
         soft=_soft(tempered, chance, embedding, hidden.dtype),
+        watched=None if watch is None else log_chance.gather(-1, watch[rows]),
     )
 
 

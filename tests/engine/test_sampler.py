@@ -68,7 +68,7 @@ def test_pinned_positions_neither_count_nor_are_accepted() -> None:
 def test_native_sampling_follows_the_distribution() -> None:
     chance = torch.tensor([0.0, 0.5, 0.0, 0.3, 0.19, 0.01, 0.0]).expand(20_000, -1)
     noise = NativeNoise(3, 7, CPU)
-    noise.begin_step(20_000)
+    noise.begin_step(torch.ones(1, 20_000, dtype=torch.bool))
     found = noise.sample(chance, slice(0, 20_000))
     counts = found.bincount(minlength=7) / 20_000
     assert not counts[[0, 2, 6]].any()
@@ -84,7 +84,7 @@ def test_statistics_do_not_depend_on_the_block_size(monkeypatch: pytest.MonkeyPa
 
     def run():
         noise = NativeNoise(9, 80, CPU)
-        noise.begin_step(30)
+        noise.begin_step(torch.ones(1, 30, dtype=torch.bool))
         return vocabulary_statistics(hidden, embedding, draw=noise.sample, **options)
 
     whole = run()
