@@ -1,0 +1,3 @@
+"""Documents and what is done to them, without widgets."""
+
+from __future__ import annotations

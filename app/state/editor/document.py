@@ -1,0 +1,147 @@
+"""One open text: what stands in it, where it came from, and whether it has been changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QTextCursor, QTextDocument
+
+from app.state.editor.changes import Change, Range, common_start, units
+from app.state.editor.encoding import FileText
+from app.state.text import clean
+
+SLICE = 65_536  # characters put in at a time: 10 ms of the GUI thread on a slow PC
+_BLOCK_END = "\u2029"  # how Qt writes a line feed
+
+
+class Document(QObject):
+    """Owns the QTextDocument that a view shows. `id` stays the same for its whole life.
+
+    Signals:
+        edited(Change): after each change of the text, whoever made it.
+        state_changed(): its name, or whether it is modified, is another one.
+        filled(): all of the text is there, and it can be edited.
+    """
+
+    edited = Signal(object)
+    state_changed = Signal()
+    filled = Signal()
+
+    def __init__(
+        self,
+        document_id: str,
+        file: FileText | None = None,
+        path: Path | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.id = document_id
+        self.path = path
+        self.number = 0  # of those without a file, for people
+        self.saved = file or FileText()  # as it is on the disk, or was when it was opened
+        self.stamp: tuple[int, int] | None = None  # of the file when it was read or written
+        self.can_write = True
+        self.text_document = QTextDocument(self)
+        self._is_filled = False
+        self._slices: Iterator[None] = iter(())
+
+    @property
+    def is_filled(self) -> bool:
+        return self._is_filled
+
+    @property
+    def is_modified(self) -> bool:
+        return self.text_document.isModified()
+
+    @property
+    def is_empty(self) -> bool:
+        return self.text_document.isEmpty()
+
+    @property
+    def text(self) -> str:
+        """All of it. Takes 4 ms a megabyte: not for every key."""
+        return self.text_document.toRawText().replace(_BLOCK_END, "\n")
+
+    @property
+    def units(self) -> int:
+        """Its length in UTF-16 units."""
+        return self.text_document.characterCount() - 1
+
+    def part(self, place: Range) -> str:
+        """The text of a range."""
+        cursor = self._cursor(place)
+        return cursor.selectedText().replace(_BLOCK_END, "\n")
+
+    def fill(self, text: str, *, at_once: bool = False) -> None:
+        """Puts in the first text, which nobody can undo; in slices if it is long.
+
+        The layout must have been set before. `filled` follows.
+        """
+        self.text_document.documentLayout()  # without one Qt tells of no change
+        self.text_document.setUndoRedoEnabled(False)
+        self._slices = self._fill(text)
+        if at_once or len(text) <= SLICE:
+            for _ in self._slices:
+                pass
+        else:
+            self._go_on()
+
+    def mark_modified(self) -> None:
+        """What is shown is not what is on the disk, although nobody has typed here."""
+        self.text_document.setModified(True)
+
+    def mark_saved(self, file: FileText, revision: int) -> None:
+        """`file` is on the disk, written when the document had this revision."""
+        self.saved = file
+        self.text_document.blockSignals(True)
+        self.text_document.setModified(False)
+        if self.text_document.revision() != revision:  # no undoing leads to what was written
+            self.text_document.setModified(True)
+        self.text_document.blockSignals(False)
+        self.state_changed.emit()
+
+    def replace(self, edits: Sequence[tuple[Range, str]]) -> None:
+        """Puts new text in place of each range. One step to undo, however many there are."""
+        cursor = QTextCursor(self.text_document)
+        cursor.beginEditBlock()
+        for place, text in reversed(sorted(edits, key=lambda edit: edit[0].start)):  # noqa: C413
+            cursor.setPosition(place.start)
+            cursor.setPosition(place.end, QTextCursor.MoveMode.KeepAnchor)
+            cursor.insertText(clean(text))
+        cursor.endEditBlock()
+
+    def replace_all(self, text: str) -> None:
+        """Puts in another text: of it, only what is another one. One step to undo."""
+        old, new = self.text, clean(text)
+        head = common_start(old, new)
+        tail = common_start(old[head:][::-1], new[head:][::-1])
+        place = Range(start=units(old[:head]), end=units(old[: len(old) - tail]))
+        self.replace([(place, new[head : len(new) - tail])])
+
+    def _fill(self, text: str) -> Iterator[None]:
+        cursor = QTextCursor(self.text_document)
+        for start in range(0, len(text), SLICE):
+            cursor.insertText(text[start : start + SLICE])
+            yield
+        self.text_document.setModified(False)
+        self.text_document.setUndoRedoEnabled(True)
+        self.text_document.contentsChange.connect(self._on_change)
+        self.text_document.modificationChanged.connect(lambda _is: self.state_changed.emit())
+        self._is_filled = True
+        self.filled.emit()
+
+    def _go_on(self) -> None:
+        if next(self._slices, self) is None:
+            QTimer.singleShot(0, self, self._go_on)
+
+    def _on_change(self, at: int, removed: int, added: int) -> None:
+        end = min(at + added, self.units)  # Qt counts the end of the document, too
+        self.edited.emit(Change(at=at, removed=removed, added=self.part(Range(start=at, end=end))))
+
+    def _cursor(self, place: Range) -> QTextCursor:
+        cursor = QTextCursor(self.text_document)
+        cursor.setPosition(place.start)
+        cursor.setPosition(min(place.end, self.units), QTextCursor.MoveMode.KeepAnchor)
+        return cursor

@@ -1,0 +1,312 @@
+"""All open documents: which there are, how they come from files and get back into them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QFileSystemWatcher, QObject, Signal
+from PySide6.QtGui import QTextDocument
+
+from app.state.conversation import new_id
+from app.state.editor import files
+from app.state.editor.background import Background
+from app.state.editor.document import Document
+from app.state.editor.encoding import FileText, decode, encode
+from app.state.editor.files import FileError, OpenedFile, Stamp
+from app.state.editor.journal import Journal
+from app.state.editor.store import Draft, EditRecord, Store
+from app.state.recording.codec import encode as encode_recording
+from app.state.text import clean, visible
+from app.words import tr
+from engine.messages import Recording
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A document as it has just been written."""
+
+    file: FileText
+    stamp: Stamp
+    is_other_encoding: bool  # UTF-8, because the file's own one lacks a letter
+
+
+class Documents(QObject):
+    """No call waits for the disk. `close` before deletion.
+
+    Signals:
+        added(Document): its text may still be on its way, see `Document.filled`.
+        shown(Document): somebody asked for it, and it is open already.
+        removed(Document)
+        saved(Document)
+        opened(Path): a file was read or written: it belongs to the recent ones.
+        disk_changed(Document): another program has changed its file, or removed it.
+        failed(FileError): what was asked for did not work.
+        noticed(str): one plain sentence about something that did.
+    """
+
+    added = Signal(object)
+    shown = Signal(object)
+    removed = Signal(object)
+    saved = Signal(object)
+    opened = Signal(object)
+    disk_changed = Signal(object)
+    failed = Signal(object)
+    noticed = Signal(str)
+
+    def __init__(
+        self,
+        data: Path,
+        prepare: Callable[[QTextDocument], object],
+        parent: QObject | None = None,
+    ) -> None:
+        """`prepare` gives a new QTextDocument the layout of the views."""
+        super().__init__(parent)
+        self._prepare = prepare
+        self._all: list[Document] = []
+        self._numbers = 0
+        self._is_closed = False
+        self._background = Background("redraft-documents", self)
+        self._journal = Journal(data, self._background, self)
+        self._journal.failed.connect(self._on_journal_failed)
+        self._watcher = QFileSystemWatcher(self)
+        self._watcher.fileChanged.connect(lambda path: self._look_at(Path(path)))
+
+    @property
+    def all(self) -> tuple[Document, ...]:
+        return tuple(self._all)
+
+    def start(self) -> None:
+        """Offers again what was typed in earlier runs and not saved."""
+        self._journal.ask(Store.drafts, self._on_drafts)
+
+    def new(self, text: str = "") -> Document:
+        """A document without a file. `text` is something that is not saved yet."""
+        document = self._make(new_id(), FileText())
+        document.fill("", at_once=True)
+        if text:
+            document.text_document.setPlainText(clean(text))
+            document.text_document.clearUndoRedoStacks()
+            document.mark_modified()
+        return document
+
+    def open(self, path: Path) -> None:
+        path = path.absolute()
+        for document in self._all:
+            if document.path == path:
+                self.shown.emit(document)
+                return
+        self._background.run(lambda: files.read(path), self._on_read, self._on_failed)
+
+    def save(self, document: Document, path: Path | None = None) -> None:
+        """To its file, or to another one that becomes its file."""
+        target = (path or document.path or Path()).absolute()
+        if any(each.path == target and each is not document for each in self._all):
+            self.failed.emit(
+                FileError(
+                    tr("“{name}” is open in another tab.", name=visible(target.name)),
+                    tr("Save your text under another name."),
+                )
+            )
+            return
+        text, like = document.text, document.saved
+        revision = document.text_document.revision()
+        self._journal.saving(document)
+
+        def write() -> Written:
+            data, is_other = encode(text, like)
+            stamp = files.write(target, data)
+            if is_other:
+                file = FileText(text=text)
+            else:
+                file = decode(data) if like.mixed else replace(like, text=text)
+            return Written(file=file, stamp=stamp, is_other_encoding=is_other)
+
+        def on_failed(error: Exception) -> None:
+            self._journal.not_saved(document)
+            self._on_failed(error)
+
+        self._background.run(
+            write, partial(self._on_written, document, target, revision), on_failed
+        )
+
+    def reload(self, document: Document) -> None:
+        """Takes the text of the file. One step to undo."""
+        path = document.path
+        if path is not None:
+            self._background.run(
+                lambda: files.read(path), partial(self._on_reloaded, document), self._on_failed
+            )
+
+    def remove(self, document: Document) -> None:
+        """Closes it. What is not saved is forgotten."""
+        if document in self._all:
+            self._all.remove(document)
+            self._journal.forget(document)
+            self._watch()
+            self.removed.emit(document)
+            document.deleteLater()
+
+    def look_at_all(self) -> None:
+        """Whether other programs have changed the files, for systems that do not tell."""
+        for document in self._all:
+            if document.path is not None:
+                self._look_at(document.path)
+
+    def add_edit(self, edit: EditRecord, recording: Recording | None) -> None:
+        def add(store: Store) -> None:
+            data = None if recording is None else encode_recording(recording)
+            store.add_edit(edit, data)
+
+        self._journal.ask(add, lambda _nothing: None)
+
+    def edits(
+        self, document: Document, on_answer: Callable[[tuple[EditRecord, ...]], object]
+    ) -> None:
+        key = key_of(document)
+        self._journal.ask(lambda store: store.edits(key), on_answer)
+
+    def recording(self, number: int, on_answer: Callable[[bytes | None], object]) -> None:
+        self._journal.ask(lambda store: store.recording(number), on_answer)
+
+    def flush(self) -> None:
+        self._journal.flush()
+
+    def close(self) -> None:
+        """What is not saved is on the disk when this returns, and offered again at the next start."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._journal.close()
+            self._background.close()
+
+    # --- what happens -----------------------------------------------------------------------------
+
+    def _make(
+        self,
+        document_id: str,
+        file: FileText,
+        path: Path | None = None,
+        *,
+        is_kept: bool = False,
+    ) -> Document:
+        """`is_kept` says that the journal has its text, and that it is not saved."""
+        document = Document(document_id, file, path, self)
+        self._prepare(document.text_document)
+        if path is None:
+            self._numbers += 1
+            document.number = self._numbers
+        on_filled = self._on_draft_filled if is_kept else self._journal.follow
+        document.filled.connect(partial(on_filled, document))
+        document.state_changed.connect(partial(self._on_state_changed, document))
+        self._all.append(document)
+        self.added.emit(document)
+        self._watch()
+        return document
+
+    def _on_read(self, found: OpenedFile) -> None:
+        for document in self._all:
+            if document.path == found.path:  # asked for twice
+                self.shown.emit(document)
+                return
+        document = self._make(new_id(), found.file, found.path)
+        document.stamp, document.can_write = found.stamp, found.can_write
+        document.fill(found.file.text)
+        self.opened.emit(found.path)
+
+    def _on_drafts(self, drafts: tuple[Draft, ...]) -> None:
+        for draft in drafts:
+            self._make(draft.id, draft.file, draft.path, is_kept=True).fill(draft.text)
+        if drafts:
+            self.noticed.emit(tr("What you had not saved is here again."))
+
+    def _on_draft_filled(self, document: Document) -> None:
+        document.mark_modified()
+        self._journal.follow(document, is_kept=True)
+        if document.path is not None:
+            self._compare(document, document.path)
+
+    def _compare(self, document: Document, path: Path) -> None:
+        """Whether the file is still what this text began with."""
+
+        def on_read(found: OpenedFile) -> None:
+            document.stamp, document.can_write = found.stamp, found.can_write
+            if found.file != document.saved:
+                self.disk_changed.emit(document)
+
+        self._background.run(
+            lambda: files.read(path), on_read, lambda _error: self.disk_changed.emit(document)
+        )
+
+    def _on_written(self, document: Document, path: Path, revision: int, written: Written) -> None:
+        old_key = key_of(document)
+        document.path, document.stamp, document.can_write = path, written.stamp, True
+        document.mark_saved(written.file, revision)
+        self._journal.saved(document)
+        if key_of(document) != old_key:
+            new_key = key_of(document)
+            self._journal.ask(lambda store: store.rename(old_key, new_key), lambda _nothing: None)
+        self._watch()
+        if written.is_other_encoding:
+            self.noticed.emit(tr("Saved as UTF-8: the old encoding lacks some of its letters."))
+        self.opened.emit(path)
+        self.saved.emit(document)
+
+    def _on_reloaded(self, document: Document, found: OpenedFile) -> None:
+        if document not in self._all:
+            return
+        document.stamp, document.can_write = found.stamp, found.can_write
+        document.replace_all(found.file.text)
+        document.mark_saved(found.file, document.text_document.revision())
+        self._journal.settle(document.id)
+
+    def _on_state_changed(self, document: Document) -> None:
+        if not document.is_modified and document.is_filled:
+            self._journal.settle(document.id)
+
+    def _look_at(self, path: Path) -> None:
+        document = next((each for each in self._all if each.path == path), None)
+        if document is None:
+            return
+
+        def on_stamp(stamp: Stamp | None) -> None:
+            if document in self._all and document.path == path and stamp != document.stamp:
+                document.stamp = stamp
+                self.disk_changed.emit(document)
+            self._watch()  # a file that is replaced is no longer watched
+
+        self._background.run(lambda: files.stamp_of(path), on_stamp)
+
+    def _watch(self) -> None:
+        wanted = {str(each.path) for each in self._all if each.path is not None}
+        watched = set(self._watcher.files())
+        if watched - wanted:
+            self._watcher.removePaths(sorted(watched - wanted))
+        if wanted - watched:
+            self._watcher.addPaths(sorted(wanted - watched))
+
+    def _on_failed(self, error: Exception) -> None:
+        if not isinstance(error, FileError):
+            error = FileError(tr("Something went wrong with this file."), str(error))
+        self.failed.emit(error)
+
+    def _on_journal_failed(self) -> None:
+        self.failed.emit(
+            FileError(
+                tr("What you type in documents cannot be kept safe at the moment."),
+                tr("Save your documents. Make sure that the disk has room."),
+            )
+        )
+
+
+def key_of(document: Document) -> str:
+    """What the edits of a document are kept under."""
+    return document.id if document.path is None else str(document.path)
+
+
+def name_of(document: Document) -> str:
+    """What people call it."""
+    if document.path is not None:
+        return visible(document.path.name)
+    return tr("Untitled {number}", number=document.number)
