@@ -15,7 +15,7 @@ from engine.messages import EngineFault, ErrorKind
 from engine.model.fields import fields, stored_as
 from engine.quant.layouts import Part, item_size, total_bytes
 from engine.quant.scheme import SCHEMES, Scheme, find_scheme
-from engine.sizes import cache_shape
+from engine.sizes import cache_shape, snapshot_elements, snapshots_kept
 from engine.workspaces import Work, prefill_bytes, step_bytes
 
 MIB = 1 << 20
@@ -40,6 +40,7 @@ class MemoryPlan:
 
     weights: int
     kv_cache: int
+    snapshots: int  # windows to come back to; beside a GPU they lie in the PC's memory
     workspaces: int  # of a prefill, and of a step where no graph holds it
     graph: int  # a captured step keeps the memory it works in
     cuda_context: int
@@ -96,6 +97,7 @@ def plan(
     return MemoryPlan(
         weights=weight_bytes(config, scheme, dtype),
         kv_cache=cache_bytes(config, context, dtype),
+        snapshots=0 if is_cuda else snapshot_bytes(config, context, dtype),
         workspaces=prefill if is_cuda else max(prefill, step),
         graph=step + GRAPH_NODES if is_cuda else 0,
         cuda_context=CUDA_CONTEXT if is_cuda else 0,
@@ -113,6 +115,12 @@ def cache_bytes(config: ModelConfig, context: int, dtype: str) -> int:
     """The KV cache of `context` tokens on all layers."""
     shapes = (cache_shape(config, layer, context) for layer in config.layers)
     return sum(Part(dtype, shape).nbytes for shape in shapes)
+
+
+def snapshot_bytes(config: ModelConfig, context: int, dtype: str) -> int:
+    """The windows that are kept beside a cache of `context` tokens, at most."""
+    item = item_size(dtype)
+    return snapshots_kept(config, context, item) * snapshot_elements(config) * item
 
 
 def plan_wish(wish: Wish) -> MemoryPlan:

@@ -116,6 +116,12 @@ def refuse_hopeless(loaded: Loaded, turns: Sequence[Turn]) -> None:
         )
 
 
+def turn_ends(prompt: Sequence[int], turn_end: int) -> list[int]:
+    """How long the prompt is with each of its turns: an answer is made again behind the last one,
+    a question asked in other words behind the one before."""
+    return [at for at, token in enumerate(prompt, 1) if token == turn_end]
+
+
 def prefill(
     loaded: Loaded, request_id: int, prompt: Sequence[int], run: Run, cancelled: IsCancelled
 ) -> Iterator[Prefill]:
@@ -123,6 +129,8 @@ def prefill(
     began = time.perf_counter()
     cache = loaded.cache
     run.reused_tokens = cache.keep_prefix(list(prompt))
+    for end in turn_ends(prompt, loaded.tokenizer.special.turn_end):
+        cache.mark(end)
     yield Prefill(request_id=request_id, done=cache.length, total=len(prompt))
     while cache.length < len(prompt) and not cancelled():
         at = cache.length

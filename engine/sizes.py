@@ -15,6 +15,11 @@ SLACK = 2048
 MASK_ELEMENTS = 1 << 23
 MIN_MASKED_QUERIES = 256
 
+# Windows of the sliding layers that are kept to come back to, by number and by bytes: five of the
+# 26B model's in 16 bits.
+SNAPSHOTS = 16
+SNAPSHOT_BYTES = 1 << 30
+
 WEIGHT_SLICE = 1 << 22  # quantised weights that are plain numbers at a time
 SCORE_ROWS = 32  # rows of logits that scoring holds at once
 
@@ -38,3 +43,16 @@ def cache_shape(
     """
     kept = min(max_tokens, config.sliding_window + SLACK) if layer.is_sliding else max_tokens
     return 2, layer.num_kv_heads, kept + config.canvas_length, layer.head_dim
+
+
+def snapshot_elements(config: ModelConfig) -> int:
+    """Keys and values of a window on all sliding layers."""
+    heads = sum(layer.num_kv_heads * layer.head_dim for layer in config.layers if layer.is_sliding)
+    return 2 * heads * config.sliding_window
+
+
+def snapshots_kept(config: ModelConfig, max_tokens: int, item_size: int) -> int:
+    """How many windows are kept at most, of elements of item_size bytes."""
+    size = snapshot_elements(config) * item_size
+    never_moves = max_tokens <= config.sliding_window + SLACK
+    return 0 if never_moves or not size else min(SNAPSHOTS, SNAPSHOT_BYTES // size)

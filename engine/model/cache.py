@@ -2,8 +2,9 @@
 
 Full layers keep every position. Sliding layers only ever look back `sliding_window - 1` tokens;
 they keep that many and some slack, so that the cache can be cut back to an earlier prefix (the next
-turn of a chat) without encoding it again. Behind the prefix is room for a canvas: attention reads
-the keys of prefix and canvas where they lie, because joining them would copy gigabytes a step.
+turn of a chat) without encoding it again. What they lose when they move on is copied at the places
+that somebody marked (`engine.model.snapshots`). Behind the prefix is room for a canvas: attention
+reads the keys of prefix and canvas where they lie, because joining them would copy gigabytes a step.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import torch
 from torch import Tensor
 
 from engine.config import ModelConfig
+from engine.model.snapshots import Snapshots
 from engine.sizes import SLACK as SLACK
-from engine.sizes import cache_shape
+from engine.sizes import cache_shape, snapshots_kept
+
+MARKS = 32
 
 
 class KVCache:
@@ -35,6 +39,8 @@ class KVCache:
             torch.zeros(cache_shape(config, layer, max_tokens), device=device, dtype=dtype)
             for layer in config.layers
         )
+        self._marks: set[int] = set()
+        self._snapshots = Snapshots(snapshots_kept(config, max_tokens, dtype.itemsize))
 
     @property
     def length(self) -> int:
@@ -44,6 +50,11 @@ class KVCache:
     @property
     def bytes_used(self) -> int:
         return sum(buffer.numel() * buffer.element_size() for buffer in self._buffers)
+
+    @property
+    def snapshot_bytes(self) -> int:
+        """Host memory of what is kept beside the buffers."""
+        return self._snapshots.nbytes
 
     def read(self, layer: int) -> tuple[Tensor, Tensor]:
         """Keys and values [kv heads, S, head size] that a new position can look back at.
@@ -91,27 +102,37 @@ class KVCache:
             )
         if self.length + count - self.sliding_start <= self._sliding_capacity:
             return
+        self._keep_marked()
         kept = min(self.length, self._window)
         begin = self.length - kept - self.sliding_start
-        for buffer, is_sliding in zip(self._buffers, self._is_sliding, strict=True):
-            if is_sliding:
-                buffer[:, :, :kept] = buffer[:, :, begin : begin + kept].clone()
+        for buffer in self._sliding_buffers():
+            buffer[:, :, :kept] = buffer[:, :, begin : begin + kept].clone()
         self.sliding_start = self.length - kept
 
     def append(self, ids: list[int]) -> None:
         """Counts the tokens whose keys and values have been written on every layer."""
         self.ids.extend(ids)
 
+    def mark(self, length: int) -> None:
+        """Says that a prefix of `length` tokens may be wanted again, also before it is encoded.
+
+        A later `cut` to there leaves most of it, whatever follows until then.
+        """
+        self._marks = set(sorted(self._marks | {length})[-MARKS:])
+
     def cut(self, length: int) -> int:
         """Forgets everything behind `length` tokens; returns how many tokens are left.
 
-        That is 0 where the sliding layers no longer hold the window in front of `length`.
+        Fewer than `length` where the sliding layers no longer hold the window in front of it: as
+        many as the next shorter prefix has that was kept, or none.
         """
-        if length < self.length and self.sliding_start > max(0, length - self._window):
-            length = 0
+        if length < self.length and not self._holds(length):
+            length = self._restore(length)
         if length == 0:
             self.sliding_start = 0
         del self.ids[length:]
+        self._marks = {mark for mark in self._marks if mark <= length}
+        self._snapshots.forget_behind(length)
         return self.length
 
     def keep_prefix(self, ids: list[int]) -> int:
@@ -121,7 +142,39 @@ class KVCache:
             if own != other:
                 break
             shared += 1
-        return self.cut(shared)
+        is_branch = shared < self.length
+        left = self.cut(shared)
+        if is_branch:
+            self.mark(shared)  # where two prompts part, a third one may
+        return left
+
+    def _holds(self, length: int) -> bool:
+        """Whether the sliding layers have the window in front of `length` <= self.length."""
+        return self.sliding_start <= max(0, length - self._window)
+
+    def _sliding_buffers(self) -> list[Tensor]:
+        pairs = zip(self._buffers, self._is_sliding, strict=True)
+        return [buffer for buffer, is_sliding in pairs if is_sliding]
+
+    def _keep_marked(self) -> None:
+        """Copies what the sliding layers are about to lose at the marks."""
+        for mark in sorted(mark for mark in self._marks if mark < self.length):
+            if self._holds(mark) and self._snapshots.wants(mark):
+                begin = max(0, mark - self._window) - self.sliding_start
+                end = mark - self.sliding_start
+                windows = (buffer[:, :, begin:end] for buffer in self._sliding_buffers())
+                self._snapshots.add(mark, windows)
+        self._marks = {mark for mark in self._marks if mark >= self.length}
+
+    def _restore(self, most: int) -> int:
+        """Fills the sliding layers for the longest kept prefix of up to `most` tokens."""
+        snapshot = self._snapshots.longest(most)
+        if snapshot is None:
+            return 0
+        for buffer, window in zip(self._sliding_buffers(), snapshot.windows, strict=True):
+            buffer[:, :, : window.shape[2]].copy_(window, non_blocking=True)
+        self.sliding_start = max(0, snapshot.length - self._window)
+        return snapshot.length
 
     def _range(self, layer: int) -> tuple[int, int]:
         """Where in a layer's buffer the prefix lies that a new position can look back at."""
