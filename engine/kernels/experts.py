@@ -1,0 +1,273 @@
+"""Grouped products with int4 weights: each block of rows is multiplied with its expert's matrix.
+
+A program computes a tile of a block's outputs, 64 inputs at a time, which is one block of the weights'
+layout (`quant.layouts`): its low halves meet inputs 0..31, its high halves 32..63. The weights are
+never scaled: whole numbers go into the dot, and its result is multiplied by the group's scale.
+
+    int8 rows      acc += a_scale · w_scale · (Σ a·q - z/16 · Σ a)     int8 tensor cores
+    16-bit rows    acc += w_scale / 16 · Σ a·(16 q - z)                exact in bfloat16, too
+
+A weight without experts is one with a single expert (`routing.whole`). Shape letters: E experts,
+N outputs, K inputs, P inputs filled up to blocks of 64, I expert width, T rows, M pairs.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.kernels.activations import (
+    Form,
+    Int8Rows,
+    Rows,
+    device_of,
+    empty_rows,
+    plain_rows,
+    pointers,
+    store_blocks,
+    values,
+)
+from engine.kernels.portable import cdiv, constant, dot, jit, tl
+from engine.kernels.routing import Schedule
+from engine.kernels.tiles import gated_tile, product_tile
+from engine.quant.layouts import BLOCK, ZERO_STEPS
+from engine.quant.pack import powers_of_two
+from engine.quant.tensors import Int4Tensor
+
+
+def gated_product(
+    x: Rows, weight: Int4Tensor, schedule: Schedule, top_k: int, exponents: Tensor, form: Form,
+    dtype: torch.dtype,
+) -> Rows:  # fmt: skip
+    """2^exponents · gelu(gate x) · up x of each pair, as rows [M, P] for the weight behind.
+
+    x: rows [T, P], the exponents of `weight` in them. weight: [E, 2I, K], gate first, or [2I, K].
+    schedule: of M = T top_k pairs. exponents: of the weight behind, int8 [E, I] or [I]. form: what
+    that one reads; dtype: of rows that are not quantised.
+    """
+    _check(x, weight)
+    width, device = weight.shape[-2] // 2, device_of(x)
+    out = empty_rows(form, schedule.pairs, width, dtype, device)
+    tile, tiles = gated_tile(weight.codes, schedule.block), cdiv(width, BLOCK)
+    _gated[(schedule.experts.numel() * tiles,)](
+        *pointers(x), schedule.order, schedule.experts, weight.codes, weight.scale, weight.zero,
+        exponents, width if exponents.ndim == 2 else 0, *pointers(out),
+        schedule.pairs, top_k, width, tiles, weight.layout.padded_inputs // BLOCK,
+        GROUP=weight.layout.group_size, INT8=isinstance(x, Int8Rows), FORM=form.code,
+        ROWS=schedule.block, num_warps=tile.warps, num_stages=tile.stages,
+    )  # fmt: skip
+    return out
+
+
+def gated_product_plain(
+    x: Rows, weight: Int4Tensor, experts: Tensor, exponents: Tensor, form: Form, dtype: torch.dtype
+) -> Rows:
+    """`gated_product` in plain torch; experts: int [T, k] of the tokens instead of a schedule."""
+    rows = values(x).repeat_interleave(experts.shape[1], dim=0)
+    gate, up = _product_of(rows, weight, experts.flatten()).chunk(2, dim=-1)
+    factors = powers_of_two(exponents)
+    inner = F.gelu(gate, approximate="tanh") * up
+    inner = inner * (factors[experts.flatten().long()] if factors.ndim == 2 else factors)
+    return plain_rows(inner, form, dtype)
+
+
+def product(x: Rows, weight: Int4Tensor, schedule: Schedule, dtype: torch.dtype) -> Tensor:
+    """The product of each pair's row with its expert's matrix, [M, N] in `dtype`.
+
+    x: rows [M, P], the exponents of `weight` in them. weight: [E, N, K] or [N, K].
+    """
+    _check(x, weight)
+    outputs, device = weight.shape[-2], device_of(x)
+    out = torch.empty((schedule.pairs, outputs), dtype=dtype, device=device)
+    tile = product_tile(weight.codes, schedule.block)
+    tiles = cdiv(outputs, tile.outputs)
+    _product[(schedule.experts.numel() * tiles,)](
+        *pointers(x), schedule.order, schedule.experts, weight.codes, weight.scale, weight.zero,
+        out, schedule.pairs, outputs, tiles, weight.layout.padded_inputs // BLOCK,
+        GROUP=weight.layout.group_size, INT8=isinstance(x, Int8Rows),
+        ROWS=schedule.block, OUTPUTS=tile.outputs, num_warps=tile.warps, num_stages=tile.stages,
+    )  # fmt: skip
+    return out
+
+
+def product_plain(x: Rows, weight: Int4Tensor, experts: Tensor, dtype: torch.dtype) -> Tensor:
+    """`product` in plain torch; experts: int [M] of the pairs instead of a schedule."""
+    return _product_of(values(x), weight, experts).to(dtype)
+
+
+def _product_of(rows: Tensor, weight: Int4Tensor, experts: Tensor) -> Tensor:
+    """float32 [M, P] with the matrix of each row's expert, without its exponents."""
+    rows, single = rows[:, : weight.shape[-1]], len(weight.shape) == 2
+    out = rows.new_empty((rows.shape[0], weight.shape[-2]))
+    for expert in experts.unique().tolist():
+        own = experts == expert
+        matrix = weight if single else weight.experts(expert)
+        out[own] = F.linear(rows[own], matrix.even(torch.float32))
+    return out
+
+
+def _check(x: Rows, weight: Int4Tensor) -> None:
+    """Kernels count on it: a wrong group would give wrong numbers, not an error."""
+    padded, rows = weight.layout.padded_inputs, x if isinstance(x, Tensor) else x.codes
+    if rows.shape[1] != padded or not rows.is_contiguous():
+        raise ValueError(f"rows must be contiguous and have {padded} columns: {tuple(rows.shape)}")
+    if isinstance(x, Tensor):
+        return
+    wanted = (padded // BLOCK, padded // weight.layout.group_size)
+    if (x.scale.shape[1], x.sums.shape[1]) != wanted:
+        raise ValueError(f"the rows are quantised for another weight than {weight.layout}")
+
+
+_BLOCK = constant(BLOCK)
+_HALF = constant(BLOCK // 2)
+_ZERO_STEPS = constant(float(ZERO_STEPS))
+
+
+@jit
+def _gelu(x):
+    """x/2 · (1 + tanh(u)) = x / (1 + e^-2u) with u = sqrt(2/pi) (x + 0.044715 x³), without tanh."""
+    minus_2u = -1.5957691216057308 * (x + 0.044715 * x * x * x)
+    return x / (1.0 + tl.exp(minus_2u))
+
+
+@jit
+def _inputs(x, scale, sums, row, there, block, blocks, GROUP: tl.constexpr, INT8: tl.constexpr):
+    """Both halves of a block of inputs of the rows, their scale, and the sums of both groups."""
+    half = tl.arange(0, _HALF)
+    at = row * blocks + block
+    low = tl.load(x + (at * _BLOCK)[:, None] + half[None, :], mask=there[:, None], other=0)
+    high = tl.load(x + (at * _BLOCK + _HALF)[:, None] + half[None, :], mask=there[:, None], other=0)
+    factor = tl.zeros(row.shape, tl.float32)
+    first = factor
+    second = factor
+    if INT8:
+        factor = tl.load(scale + at, mask=there, other=0.0)
+        groups: tl.constexpr = _BLOCK // GROUP
+        first = tl.load(sums + at * groups, mask=there, other=0).to(tl.float32)
+        second = tl.load(sums + at * groups + groups - 1, mask=there, other=0).to(tl.float32)
+    return low, high, factor, first, second
+
+
+@jit
+def _group(scale, zero, group, output, there, N):
+    """Scale and zero of a group for some outputs; the zero in sixteenths."""
+    at = group * N + output
+    return (
+        tl.load(scale + at, mask=there, other=0.0).to(tl.float32),
+        tl.load(zero + at, mask=there, other=0).to(tl.float32),
+    )
+
+
+@jit
+def _accumulate(
+    acc, low, high, factor, first, second, codes, scale, zero, output, there, block, N,
+    GROUP: tl.constexpr, INT8: tl.constexpr,
+):  # fmt: skip
+    """acc [rows, outputs] with the product of one block of inputs added."""
+    half = tl.arange(0, _HALF)
+    at = ((block * N + output) * _HALF)[:, None] + half[None, :]
+    packed = tl.load(codes + at, mask=there[:, None], other=0)
+    if GROUP == 64:
+        s0, z0 = _group(scale, zero, block, output, there, N)
+        s1, z1 = s0, z0
+    else:
+        s0, z0 = _group(scale, zero, 2 * block, output, there, N)
+        s1, z1 = _group(scale, zero, 2 * block + 1, output, there, N)
+    if INT8:
+        none = tl.zeros(acc.shape, tl.int32)
+        q0 = tl.trans((packed & 15).to(tl.int8))
+        q1 = tl.trans((packed >> 4).to(tl.int8))
+    else:
+        none = tl.zeros(acc.shape, tl.float32)
+        q0 = (packed & 15).to(tl.float32) * _ZERO_STEPS - z0[:, None]
+        q1 = (packed >> 4).to(tl.float32) * _ZERO_STEPS - z1[:, None]
+        q0 = tl.trans(q0.to(low.dtype))
+        q1 = tl.trans(q1.to(low.dtype))
+    part = dot(low, q0, none)
+    if GROUP == 64:
+        part = dot(high, q1, part).to(tl.float32)
+        if INT8:
+            part -= first[:, None] * (z0 / _ZERO_STEPS)[None, :]
+        part *= s0[None, :]
+    else:
+        rest = dot(high, q1, none).to(tl.float32)
+        part = part.to(tl.float32)
+        if INT8:
+            part -= first[:, None] * (z0 / _ZERO_STEPS)[None, :]
+            rest -= second[:, None] * (z1 / _ZERO_STEPS)[None, :]
+        part = part * s0[None, :] + rest * s1[None, :]
+    if INT8:
+        part *= factor[:, None]
+    else:
+        part *= 1.0 / _ZERO_STEPS
+    return acc + part
+
+
+@jit
+def _gated(
+    x, x_scale, x_sums, order, owners, codes, scale, zero, exponents, exponents_step,
+    out, out_scale, out_sums, M, top_k, width, tiles, blocks,
+    GROUP: tl.constexpr, INT8: tl.constexpr, FORM: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    tile = tl.program_id(0) % tiles
+    place = tl.program_id(0) // tiles
+    expert = tl.load(owners + place)
+    if expert >= 0:
+        pair = tl.load(order + place * ROWS + tl.arange(0, ROWS))
+        filled = pair < M
+        output = tile * _BLOCK + tl.arange(0, _BLOCK)
+        there = output < width
+        N = 2 * width
+        mine = expert.to(tl.int64) * blocks * N
+        codes += mine * _HALF
+        scale += mine * (_BLOCK // GROUP)
+        zero += mine * (_BLOCK // GROUP)
+        gate = tl.zeros((ROWS, _BLOCK), tl.float32)
+        up = tl.zeros((ROWS, _BLOCK), tl.float32)
+        for block in range(blocks):
+            low, high, factor, first, second = _inputs(
+                x, x_scale, x_sums, pair // top_k, filled, block, blocks, GROUP, INT8
+            )
+            gate = _accumulate(
+                gate, low, high, factor, first, second, codes, scale, zero,
+                output, there, block, N, GROUP, INT8,
+            )  # fmt: skip
+            up = _accumulate(
+                up, low, high, factor, first, second, codes, scale, zero,
+                output + width, there, block, N, GROUP, INT8,
+            )  # fmt: skip
+        exponent = tl.load(exponents + expert * exponents_step + output, mask=there, other=0)
+        power = ((exponent.to(tl.int32) + 127) << 23).to(tl.float32, bitcast=True)
+        inner = _gelu(gate) * up * power[None, :]
+        store_blocks(inner, pair * tiles + tile, filled, out, out_scale, out_sums, FORM, False)
+
+
+@jit
+def _product(
+    x, x_scale, x_sums, order, owners, codes, scale, zero, out, M, N, tiles, blocks,
+    GROUP: tl.constexpr, INT8: tl.constexpr, ROWS: tl.constexpr, OUTPUTS: tl.constexpr,
+):  # fmt: skip
+    tile = tl.program_id(0) % tiles
+    place = tl.program_id(0) // tiles
+    expert = tl.load(owners + place)
+    if expert >= 0:
+        pair = tl.load(order + place * ROWS + tl.arange(0, ROWS))
+        filled = pair < M
+        output = tile * OUTPUTS + tl.arange(0, OUTPUTS)
+        there = output < N
+        mine = expert.to(tl.int64) * blocks * N
+        codes += mine * _HALF
+        scale += mine * (_BLOCK // GROUP)
+        zero += mine * (_BLOCK // GROUP)
+        acc = tl.zeros((ROWS, OUTPUTS), tl.float32)
+        for block in range(blocks):
+            low, high, factor, first, second = _inputs(
+                x, x_scale, x_sums, pair, filled, block, blocks, GROUP, INT8
+            )
+            acc = _accumulate(
+                acc, low, high, factor, first, second, codes, scale, zero,
+                output, there, block, N, GROUP, INT8,
+            )  # fmt: skip
+        at = pair[:, None] * N + output[None, :]
+        tl.store(out + at, acc.to(out.dtype.element_ty), mask=filled[:, None] & there[None, :])

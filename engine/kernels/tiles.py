@@ -1,0 +1,60 @@
+"""How large the tiles of the products are, by compute capability.
+
+A plain table: searching at run time would cost the first seconds of every start, and its timings
+would depend on what else the GPU does. The values follow from the bytes that must be in flight and
+from registers; no chip has confirmed them yet. `like` is any tensor on the device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from engine.kernels.portable import capability, cdiv
+
+# Each expert has about 16 rows of a canvas of 256: a block of 32 holds nearly all of them, so that
+# weights are unpacked once. A long chunk of a prompt fills larger blocks.
+_FEW, _MANY = 32, 64
+_MULTIPROCESSORS = 80  # of the smaller GPUs that this is for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One program's part of a product: rows x outputs, its warps, and loads on their way ahead."""
+
+    rows: int
+    outputs: int
+    warps: int
+    stages: int
+
+
+def expert_rows(pairs: int, experts: int) -> int:
+    """Rows of a block where so many pairs are spread over so many experts."""
+    return _MANY if pairs >= 2 * _MANY * experts else _FEW
+
+
+def gated_tile(like: Tensor, rows: int) -> Tile:
+    """Of an int4 gate and up projection: 64 outputs of each, a block of the next weight's inputs."""
+    return Tile(rows=rows, outputs=64, warps=4, stages=_stages(like))
+
+
+def product_tile(like: Tensor, rows: int) -> Tile:
+    """Of an int4 product."""
+    return Tile(rows=rows, outputs=128 if rows <= _FEW else 64, warps=4, stages=_stages(like))
+
+
+def dense_tile(like: Tensor, rows: int, outputs: int) -> Tile:
+    """Of an int8 product: as large as still gives every multiprocessor something to do."""
+    high = 64 if rows <= 64 else 128
+    wide = 128 if cdiv(rows, high) * cdiv(outputs, 128) >= _MULTIPROCESSORS else 64
+    if wide == 64:
+        high = 64
+    return Tile(
+        rows=high, outputs=wide, warps=4 if high * wide <= 64 * 128 else 8, stages=_stages(like)
+    )
+
+
+def _stages(like: Tensor) -> int:
+    """More where a multiprocessor must have more bytes in flight, and has the shared memory."""
+    return 5 if 90 <= capability(like) < 110 else 4
