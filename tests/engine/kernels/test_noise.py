@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from engine.kernels.noise import gumbel_noise, gumbel_tile, philox
+from engine.kernels.portable import jit, tl
+
+ONES = 0xFFFFFFFF
+
+
+@jit
+def _noise(out, seed, step, ROWS: tl.constexpr, TOKENS: tl.constexpr, first_token):
+    rows = tl.arange(0, ROWS)[:, None]
+    place = tl.arange(0, TOKENS)[None, :]
+    noise = gumbel_tile(tl.load(seed), tl.load(step), rows, first_token + place)
+    tl.store(out + rows * TOKENS + place, noise)
+
+
+@pytest.mark.parametrize(
+    ("word", "rounds", "expected"),
+    [
+        # Known answers that the authors of Philox publish with Random123.
+        (0, 7, (0x5F6FB709, 0x0D893F64, 0x4F121F81, 0x4F730A48)),
+        (0, 10, (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        (ONES, 10, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+    ],
+)
+def test_philox_gives_the_published_numbers(word: int, rounds: int, expected: tuple) -> None:
+    counter = [torch.tensor(word)] * 4
+    seed = torch.tensor(0 if word == 0 else -1)
+    assert tuple(int(part) for part in philox(counter, seed, rounds)) == expected
+
+
+@pytest.mark.parametrize(("seed", "step"), [(0, 0), (2**63 - 1, 47), (-5, 3)])
+def test_the_kernel_draws_the_numbers_of_the_reference(seed: int, step: int) -> None:
+    key, at = torch.tensor(seed), torch.tensor(step)
+    out = torch.empty(64, 1024)
+    _noise[(1,)](out, key, at, 64, 1024, 261_000)
+    expected = gumbel_noise(key, at, torch.arange(64), torch.arange(261_000, 262_024))
+    # The outer logarithm turns a relative error of float32 into an absolute one.
+    torch.testing.assert_close(out.double(), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_noise_is_gumbel() -> None:
+    """Kolmogorov-Smirnov: one correct stream in a thousand is beyond 1.95 / sqrt(n)."""
+    noise = gumbel_noise(
+        torch.tensor(7), torch.tensor(1), torch.arange(256), torch.arange(2048)
+    ).flatten()
+    share = torch.arange(1, noise.numel() + 1) / noise.numel()
+    distance = (noise.sort().values.neg().exp().neg().exp() - share).abs().max()
+    assert distance < 1.95 / math.sqrt(noise.numel())
+    assert noise.isfinite().all()
+
+
+def test_the_noise_samples_the_softmax() -> None:
+    """Chi-square, 99 degrees of freedom; one correct sampler in a thousand is beyond 148."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(100, generator=generator, dtype=torch.float64)
+    noise = gumbel_noise(torch.tensor(3), torch.tensor(9), torch.arange(20_000), torch.arange(100))
+    counts = (logits + noise).argmax(dim=-1).bincount(minlength=100)
+    expected = 20_000 * logits.softmax(dim=-1)
+    assert ((counts - expected) ** 2 / expected).sum() < 148
+
+
+def test_rows_and_neighbours_are_not_correlated() -> None:
+    noise = gumbel_noise(torch.tensor(3), torch.tensor(9), torch.arange(400), torch.arange(1000))
+    centred = (noise - noise.mean()) / noise.std()
+    limit = 4 / math.sqrt(noise.numel())  # four standard deviations
+    assert abs((centred[1:] * centred[:-1]).mean()) < limit
+    assert abs((centred[:, 1:] * centred[:, :-1]).mean()) < limit
