@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from PySide6 import __version__ as pyside_version
+from PySide6.QtCore import QLocale
 from PySide6.QtWidgets import QApplication
 
 from app.bridge import EngineBridge
@@ -114,7 +115,9 @@ def choose_look(qt: QApplication, paths: Paths, scheme: Scheme | None = None) ->
     """Reads the settings; language, colours and sizes are those of the user, or the `scheme`."""
     writer = Writer()
     settings = SettingsStore(paths.settings, writer)
-    choose_language(language_of(settings.value))
+    language = language_of(settings.value)
+    choose_language(language)
+    QLocale.setDefault(QLocale(language))  # fields with numbers write them as the words do
     theme = Theme(qt, scheme or settings.value.scheme)
 
     def apply() -> None:

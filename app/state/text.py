@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from app.words import number, tr
+
 SHOWN_CHARACTERS = 20_000  # of one message; the rest is kept, counted, and sent
+SHOWN_COST = 24_000  # of one question; see `shown`
+LINE_COST = 30  # of a line at least, however short it is
 LINE_CHARACTERS = 2_000  # word wrap takes quadratic time in the length of a line without spaces
 
 # Controls that reorder or hide what follows, and line ends that Qt would treat in its own way. One
@@ -45,9 +49,28 @@ def visible(text: str) -> str:
     return text.translate(_SHOWN)
 
 
-def shown(text: str) -> str:
-    """`visible` text in a size that lays out at once: long lines broken, a long rest counted."""
-    kept = visible(text[:SHOWN_CHARACTERS])
-    rest = len(text) - SHOWN_CHARACTERS
-    kept = _LONG_LINE.sub(r"\1\n", kept)
-    return kept if rest <= 0 else f"{kept}…\n\n({rest:,} more characters)"
+def shown(text: str, cost: int | None = None) -> str:
+    """`visible` text in a size that lays out at once: long lines broken, a long rest counted.
+
+    `cost` is for a text that is laid out more than once: letters count as many as they have bytes in
+    UTF-8, because those of other scripts also take longer, and a line counts as `LINE_COST` at least.
+    """
+    kept = text[:SHOWN_CHARACTERS]
+    if cost is not None:
+        kept = kept[: _affordable(kept, cost)]
+    rest = len(text) - len(kept)
+    kept = _LONG_LINE.sub(r"\1\n", visible(kept))
+    more = tr("({count} more characters)", count=number(rest))
+    return f"{kept}…\n\n{more}" if rest else kept
+
+
+def _affordable(text: str, cost: int) -> int:
+    """How many characters from its start cost no more than that."""
+    end = 0
+    for line in text.split("\n"):
+        size = len(line.encode("utf-8", "surrogatepass")) + 1
+        if max(size, LINE_COST) > cost:
+            return end + len(line) * cost // max(size, LINE_COST)
+        cost -= max(size, LINE_COST)
+        end += len(line) + 1
+    return len(text)

@@ -95,10 +95,21 @@ class TextView(QTextEdit):
     def loadResource(self, kind: int, name: QUrl | str) -> QImage:
         return QImage()
 
+    def show_fitted(self, text: str, widest: int) -> None:
+        """`show_plain` and `fit` at once: a long text is laid out only once."""
+        self.setFixedWidth(max(1, widest))
+        self.show_plain(text)
+        self.fit(widest)
+
     def fit(self, widest: int) -> None:
         """Makes the view as narrow as its text, and at most `widest` pixels."""
-        self.document().setTextWidth(-1)
-        natural = math.ceil(self.document().idealWidth()) + 1
+        self.setFixedWidth(max(1, widest))  # first: the text is laid out anew at the view's width
+        document = self.document()
+        if document.textWidth() != widest:
+            document.setTextWidth(widest)
+        one_each = document.blockCount() * document.firstBlock().blockFormat().lineHeight()
+        is_wrapped = document.size().height() > one_each + 0.5
+        natural = widest if is_wrapped else math.ceil(document.idealWidth()) + 1
         self.setFixedWidth(max(1, min(natural, widest)))
         self._fit_height(self.width())
 

@@ -12,6 +12,7 @@ from app.settings import SendKey
 from app.state.unsent import Unsent
 from app.ui.chat.composer import Composer
 from app.ui.chat.input import PASTED_BYTES
+from app.words import load_words
 
 MEGABYTE = "x" * (1 << 20)
 
@@ -70,6 +71,12 @@ def test_a_megabyte_is_pasted_at_once_and_whole(qtbot, composer, field):
     assert composer.unsent == Unsent(typed="Read this: please", pasted=MEGABYTE)
     assert composer.unsent.text == f"Read this: please\n\n{MEGABYTE}"
     assert "1,048,576 characters" in composer._note.text()
+
+
+def test_the_note_counts_as_the_language_does(composer, field, monkeypatch):
+    monkeypatch.setattr("app.words._chosen", load_words("de"))
+    paste(field, MEGABYTE)
+    assert "1.048.576 Zeichen" in composer._note.text()
 
 
 def test_many_pastes_cannot_fill_the_field(composer, field):

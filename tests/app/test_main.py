@@ -14,12 +14,12 @@ from app.paths import ASSETS, user_paths
 PROJECT = ASSETS.parent
 
 
-def run(code: str, tmp_path) -> subprocess.CompletedProcess[str]:
+def run(code: str, tmp_path, **more: str) -> subprocess.CompletedProcess[str]:
     home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True, text=True, check=False, cwd=PROJECT, timeout=120,
-        env={**os.environ, **home, "QT_QPA_PLATFORM": "offscreen"},
+        env={**os.environ, **home, "QT_QPA_PLATFORM": "offscreen", **more},
     )  # fmt: skip
 
 
@@ -95,6 +95,30 @@ def test_state_needs_no_widgets(tmp_path):
         tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("language", "system"), [("de", "en_US"), ("en", "de_DE")])
+def test_fields_write_numbers_as_the_chosen_language_does(tmp_path, language, system):
+    """Whatever the language of the system is."""
+    code = f"""
+import json, sys
+from app.__main__ import choose_look, QApplication
+from app.paths import user_paths
+from app.words import number
+from PySide6.QtWidgets import QDoubleSpinBox
+paths = user_paths()
+paths.create()
+paths.settings.write_text(json.dumps({{"language": {language!r}}}))
+qt = QApplication([])
+look = choose_look(qt, paths)
+box = QDoubleSpinBox(maximum=9999, decimals=1, value=1234.5)
+box.setGroupSeparatorShown(True)
+print(box.text(), number(1234.5, 1))
+look.writer.close()
+"""
+    done = run(code, tmp_path, LC_ALL=f"{system}.UTF-8")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1.234,5" if language == "de" else "1,234.5"] * 2
 
 
 def test_it_starts_loads_nothing_before_the_window_and_ends(tmp_path):

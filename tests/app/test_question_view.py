@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QPushButton
 
 from app.settings import SendKey
+from app.state.text import SHOWN_COST
+from app.ui.text_view import TextView
 from app.ui.widgets import IconButton
 from engine.messages import FinishReason
 from tests.app.driving import field, press, say, seen, spoken, wait_idle
@@ -162,6 +166,42 @@ def test_a_huge_question_is_shown_in_part_and_not_edited_in_a_field(qtbot, start
         each.accessibleName() for each in view.findChildren(IconButton) if each.isVisible()
     ]
     assert "more characters" in spoken(running)[0]
+
+
+def test_of_a_huge_question_a_part_is_laid_out_and_only_once(qtbot, start, monkeypatch):
+    """Once the talk knows how wide it is; each layout of a text in Japanese takes its time."""
+    text = "名前は、" * 100_000
+    layouts = []
+    take = TextView.take
+    monkeypatch.setattr(
+        TextView, "take", lambda *asked: (layouts.append(asked[1].toPlainText()), take(*asked))
+    )
+    running = start()
+    shown_one(running, text)
+    of_the_question = [each for each in layouts if "名前" in each]
+    assert len(of_the_question) == 1
+    assert len(of_the_question[0].encode()) <= SHOWN_COST + 200
+    press(qtbot, view_of(running), "Copy the message")
+    assert QGuiApplication.clipboard().text() == text
+
+
+@pytest.mark.parametrize("text", ["Hi", "a\nlonger line\n", "word " * 90, "日本語の" * 40, "\n\n"])
+@pytest.mark.parametrize("widest", [90, 300, 528])
+def test_a_text_is_fitted_as_two_layouts_would_do_it(qtbot, theme, text, widest):
+    """The first without bounds, for the width; the second for the height."""
+    view = TextView("", "x")
+    qtbot.addWidget(view)
+    view.show_fitted(text, widest)
+    other = TextView(text, "x")
+    qtbot.addWidget(other)
+    wanted = other.document()
+    wanted.setTextWidth(-1)
+    width = min(widest, math.ceil(wanted.idealWidth()) + 1)
+    wanted.setTextWidth(width)
+    assert (view.width(), view.height()) == (width, math.ceil(wanted.size().height()))
+    view.fit(widest // 2)
+    view.fit(widest)
+    assert (view.width(), view.height()) == (width, math.ceil(wanted.size().height()))
 
 
 def test_the_bubble_is_as_narrow_as_its_text_and_never_wider_than_the_window(qtbot, start):

@@ -8,8 +8,9 @@ import time
 import pytest
 from PySide6.QtGui import QTextDocument
 
-from app.state.text import SHOWN_CHARACTERS, clean, is_blank, shown, visible
+from app.state.text import LINE_COST, SHOWN_CHARACTERS, SHOWN_COST, clean, is_blank, shown, visible
 from app.ui.canvas.layout import units
+from app.words import load_words
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
@@ -67,6 +68,38 @@ def test_a_megabyte_in_one_line_is_shown_at_once_and_counted():
     assert len(part) < SHOWN_CHARACTERS + 200
     assert f"{len(text) - SHOWN_CHARACTERS:,} more characters" in part
     assert max(map(len, part.split("\n"))) <= 2001
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["日本語の文章です。", "a\n", "x", "\n", "日\n本\n", "\U0001f600 ", "ab\ud800", "нет "],
+)
+def test_what_takes_long_to_lay_out_is_shown_in_smaller_parts(text):
+    """As much as is not too dear, to within a line."""
+    text *= 30_000
+
+    def cost(part):
+        lines = part.encode("utf-8", "surrogatepass").split(b"\n")
+        return sum(max(len(line) + 1, LINE_COST) for line in lines)
+
+    kept, rest = shown(text, SHOWN_COST).rsplit("…\n\n", 1)
+    if "\n" not in text:
+        kept = kept.replace("\n", "")
+    assert visible(text).startswith(kept)
+    assert rest == f"({len(text) - len(kept):,} more characters)"
+    assert cost(text[: len(kept)]) <= SHOWN_COST + LINE_COST
+    more = text[: len(kept) + LINE_COST]
+    assert len(kept) == SHOWN_CHARACTERS or cost(more) >= SHOWN_COST
+
+
+@pytest.mark.parametrize("text", ["Short.", "x" * 19_000, "日本語" * 2_000, "line of code\n" * 700])
+def test_what_is_cheap_enough_is_shown_whole(text):
+    assert shown(text, SHOWN_COST).replace("\n", "") == text.replace("\n", "")
+
+
+def test_the_rest_is_counted_as_the_language_does(monkeypatch):
+    monkeypatch.setattr("app.words._chosen", load_words("de"))
+    assert shown("x" * 1_020_000).endswith("…\n\n(1.000.000 weitere Zeichen)")
 
 
 def test_shown_text_of_ordinary_size_is_unchanged():

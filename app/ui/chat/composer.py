@@ -18,7 +18,7 @@ from app.state.unsent import Unsent
 from app.ui.chat.input import PASTED_BYTES, TYPED_CHARACTERS, Input
 from app.ui.theme import Theme, reading_font
 from app.ui.widgets import OneLine, flat_button, plain_label, restyle
-from app.words import tr
+from app.words import number, tr
 
 
 class Composer(QWidget):
@@ -204,7 +204,7 @@ class Composer(QWidget):
     def _on_changed(self) -> None:
         self._told.hide()
         self._note_frame.setVisible(bool(self._pasted))
-        self._note.setText(tr("Pasted text · {count} characters", count=f"{len(self._pasted):,}"))
+        self._note.setText(tr("Pasted text · {count} characters", count=number(len(self._pasted))))
         if self._recalled and self._input.toPlainText() != self._asked[-self._recalled]:
             self._recalled = 0  # changed: it is a new text now
             self._input.is_recalling = False

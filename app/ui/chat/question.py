@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.state.conversation import Message
-from app.state.text import shown
+from app.state.text import SHOWN_COST, shown
 from app.ui.chat.copy_button import copy_button
 from app.ui.chat.input import TYPED_CHARACTERS
 from app.ui.chat.question_editor import QuestionEditor
@@ -41,7 +41,8 @@ class QuestionView(QWidget):
         self._bubble = QFrame()
         self._bubble.setObjectName("bubble")
         self._bubble.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self._text = TextView(shown(question.text), tr("Your message"), self._bubble)
+        self._text = TextView("", tr("Your message"), self._bubble)
+        self._is_laid_out = False  # once it is known how wide it may be
         inside = QVBoxLayout(self._bubble)
         inside.setContentsMargins(*BUBBLE_PADDING)
         inside.addWidget(self._text)
@@ -102,7 +103,12 @@ class QuestionView(QWidget):
 
     def _fit(self) -> None:
         room = min(BUBBLE_WIDTH, self.width())
-        self._text.fit(room - BUBBLE_PADDING[0] - BUBBLE_PADDING[2])
+        widest = room - BUBBLE_PADDING[0] - BUBBLE_PADDING[2]
+        if self._is_laid_out:
+            self._text.fit(widest)
+        else:
+            self._text.show_fitted(shown(self._question.text, SHOWN_COST), widest)
+            self._is_laid_out = True
 
     def _build_tools(self) -> QWidget:
         row = QWidget()
@@ -144,5 +150,5 @@ class QuestionView(QWidget):
         drop(editor)
 
     def _on_theme_changed(self) -> None:
-        self._text.show_plain(shown(self._question.text))
+        self._is_laid_out = False
         self._fit()
