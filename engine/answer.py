@@ -23,6 +23,7 @@ from engine.messages import (
 )
 from engine.recording import Recorder
 from engine.run import IsCancelled, Loaded, Run, drawn, prefill, refuse_hopeless, room
+from engine.survival import with_less
 from engine.text.channels import NAME, ChannelState, labels
 from engine.text.prompt import chat_ids
 from engine.text.tools import CallSyntaxError, calls
@@ -37,7 +38,6 @@ def answer(
     prompt = opening(loaded, request)
     canvases, limit = room(loaded, len(prompt), request.max_new_tokens)
     run = Run(seed=drawn(request.seed), prompt_tokens=len(prompt))
-    yield from prefill(loaded, request_id, prompt, run, cancelled)
     stop_ids = loaded.model.sampling.merged(request.sampling).stop_ids
     writing = _Writing(
         loaded=loaded,
@@ -48,10 +48,16 @@ def answer(
         stop_ids=stop_ids,
         state=ChannelState.begin(thinking=request.thinking and not _continues(request)),
     )
-    while run.canvases < canvases and not (writing.has_ended or cancelled()):
-        yield from writing.canvases(prompt, canvases - run.canvases, cancelled)
-        if writing.is_over_budget:
-            writing.close_thought()
+
+    def attempt(loaded: Loaded) -> Iterator[RequestEvent]:
+        writing.loaded = loaded
+        yield from prefill(loaded, request_id, [*prompt, *writing.ids], run, cancelled)
+        while run.canvases < canvases and not (writing.has_ended or cancelled()):
+            yield from writing.canvases(prompt, canvases - run.canvases, cancelled)
+            if writing.is_over_budget:
+                writing.close_thought()
+
+    yield from with_less(loaded, attempt)
     reason = _reason(limit, writing, is_stopped=cancelled())
     if writing.has_ended:
         calls_made = list(_tool_calls(loaded, request_id, run.canvases - 1, writing.ids))

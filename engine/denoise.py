@@ -168,6 +168,7 @@ def _look(
         temperature=temperature,
         draw=noise.sample,
         whole=noise.draws_whole_blocks,
+        block_rows=model.portions.logits_rows,
         barred=_barred(constraints, wanted),
         watch=_watch(constraints, wanted),
     )

@@ -54,6 +54,11 @@ class MemoryPlan:
     def total(self) -> int:
         return sum(self.parts.values())
 
+    @property
+    def momentary(self) -> int:
+        """What a request takes beside what is there all the time."""
+        return max(self.workspaces, self.graph)
+
     def fits(self, free_bytes: int) -> bool:
         return self.total <= free_bytes
 

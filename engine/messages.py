@@ -81,6 +81,7 @@ class ErrorKind(Enum):
     NO_RESULT = "no_result"  # an edit whose every candidate failed its checks; nothing is changed
     NOT_LOADED = "not_loaded"
     OUT_OF_MEMORY = "out_of_memory"
+    ENGINE_LOST = "engine_lost"  # the GPU is gone for this process: only a new one has it again
     DISK = "disk"  # full, or a file that cannot be written
     CANCELLED = "cancelled"  # a load or a job that was cancelled; an answer ends as STOPPED instead
     SHUTDOWN = "shutdown"

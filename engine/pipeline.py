@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import torch
 
 from engine.answer import answer
 from engine.config import ModelConfig
 from engine.denoise import StepResult
+from engine.device import device_memory
 from engine.editing.infill import InfillCanvas, build_canvas, gap_texts, infill_turns
 from engine.generate import steps
 from engine.load import DEMO, Cancelled, load_model, model_folder
-from engine.memory import CUDA_CONTEXT, Wish, refuse_unfit
+from engine.memory import Wish, plan_wish, refuse_unfit
 from engine.messages import (
     ChatRequest,
     EditKind,
@@ -37,6 +37,7 @@ from engine.messages import (
 from engine.quant.scheme import Scheme
 from engine.recording import Recorder
 from engine.run import IsCancelled, Loaded, Run, drawn, prefill
+from engine.survival import guarded, with_less
 from engine.text.channels import ChannelState
 from engine.text.prompt import chat_ids
 from engine.text.template import ChatTemplate
@@ -47,16 +48,6 @@ DEFAULT_CONTEXT = {"cpu": 8192, "cuda": 16384}
 # a canvas instead of 1.27 s on the demo model), but on a busy one the threads wait for each other
 # at every small product: steps then take up to eight times as long.
 NARROW = 512
-
-
-def device_memory(device: str) -> tuple[int, int]:
-    """Bytes that "cuda" or "cpu" has free for the engine, and in all."""
-    if device == "cpu":
-        found = psutil.virtual_memory()
-        return found.available, found.total
-    free, total = torch.cuda.mem_get_info()
-    # Asking has started the CUDA context, so what the plan counts for it is taken already.
-    return min(total, free + CUDA_CONTEXT), total
 
 
 def load_pipeline(
@@ -72,11 +63,15 @@ def load_pipeline(
     where the memory plan does not fit into what is free.
     """
 
+    needed = 0
+
     def check(config: ModelConfig, scheme: Scheme) -> None:
+        nonlocal needed
+        context = _context(request, config, device)
+        wish = Wish(config=config, scheme=scheme, context=context, device=device)
+        needed = plan_wish(wish).momentary
         if not request.load_anyway:
-            context = _context(request, config, device)
             free, total = memory(device)
-            wish = Wish(config=config, scheme=scheme, context=context, device=device)
             refuse_unfit(wish, free=free, total=total)
 
     def report_or_stop(what: str, done: int, total: int) -> None:
@@ -120,6 +115,7 @@ def load_pipeline(
             cache=model.new_cache(context),
             context=context,
             noise=noise,
+            needed_bytes=needed,
         ),
         name="Demo model" if request.model == DEMO else Path(folder).name,
     )
@@ -158,11 +154,17 @@ class Pipeline:
         self, request_id: int, request: GenerationRequest, cancelled: IsCancelled
     ) -> Iterator[RequestEvent]:
         """The events of one request, the last of them `Finished`. Raises EngineFault."""
-        match request:
-            case ChatRequest():
-                yield from answer(self.loaded, request_id, request, cancelled)
-            case EditRequest():
-                yield from _edit(self.loaded, request_id, request, cancelled)
+
+        def events() -> Iterator[RequestEvent]:
+            match request:
+                case ChatRequest():
+                    return answer(self.loaded, request_id, request, cancelled)
+                case EditRequest():
+                    return with_less(
+                        self.loaded, lambda loaded: _edit(loaded, request_id, request, cancelled)
+                    )
+
+        yield from guarded(self.loaded, events)
 
     def close(self) -> None:
         """Gives the memory back."""

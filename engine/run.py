@@ -19,7 +19,7 @@ from engine.messages import (
     Turn,
     Usage,
 )
-from engine.model.cache import SLACK, KVCache
+from engine.model.cache import KVCache
 from engine.model.network import Model
 from engine.text.template import ChatTemplate
 from engine.text.tokenizer import Tokenizer
@@ -39,6 +39,7 @@ class Loaded:
     cache: KVCache
     context: int  # tokens
     noise: str  # as in `engine.generate.steps`
+    needed_bytes: int = 0  # what a request takes for a moment, as planned
 
 
 @dataclass(kw_only=True)
@@ -134,6 +135,6 @@ def prefill(
     yield Prefill(request_id=request_id, done=cache.length, total=len(prompt))
     while cache.length < len(prompt) and not cancelled():
         at = cache.length
-        loaded.model.prefill(torch.tensor(prompt[at : at + SLACK]), cache)
+        loaded.model.prefill(torch.tensor(prompt[at : at + loaded.model.portions.chunk]), cache)
         yield Prefill(request_id=request_id, done=cache.length, total=len(prompt))
-    run.prefill_seconds = time.perf_counter() - began
+    run.prefill_seconds += time.perf_counter() - began

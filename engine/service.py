@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol, assert_never
 
+from engine.faults import LOST, error_of
 from engine.lane import CANCELLED, Client, Lane, Ticket
 from engine.messages import (
     ChatRequest,
@@ -79,6 +80,7 @@ class EngineService:
         self._job_lane = Lane()
         self._pipeline: Pipeline | None = None  # belongs to the engine thread
         self._why_nothing = NOTHING_LOADED  # belongs to the engine thread
+        self._lost: EngineError | None = None  # belongs to the engine thread
         # Daemons: a worker stuck inside a library must not keep a closed application alive.
         self._threads = (
             threading.Thread(target=self._engine_main, name="redraft-engine", daemon=True),
@@ -144,16 +146,19 @@ class EngineService:
         try:
             serve(ticket)
         except EngineFault as fault:
-            self._fail(ticket, CANCELLED if ticket.cancelled.is_set() else fault.error)
+            was_asked = ticket.cancelled.is_set() and fault.error.kind is not LOST.kind
+            self._fail(ticket, CANCELLED if was_asked else fault.error)
         except BaseException as error:  # also panics of Rust libraries, which are no Exception
             log.exception("request %d failed", ticket.request_id)
-            self._fail(ticket, _internal_error(error))
+            self._fail(ticket, error_of(error))
         else:
             if not ticket.ended:
                 log.error("request %d ended without a last event", ticket.request_id)
-                self._fail(ticket, _internal_error(None))
+                self._fail(ticket, error_of(None))
 
     def _fail(self, ticket: Ticket, error: EngineError) -> None:
+        if error.kind is LOST.kind and not isinstance(ticket.request, JobRequest):
+            self._lost = error
         if isinstance(ticket.request, LoadRequest):
             self._why_nothing = EngineError(
                 kind=ErrorKind.NOT_LOADED,
@@ -164,6 +169,9 @@ class EngineService:
         ticket.fail(error)
 
     def _serve(self, ticket: Ticket) -> None:
+        if self._lost is not None:  # nothing may touch the GPU any more
+            ticket.fail(self._lost)
+            return
         match ticket.request:
             case LoadRequest():
                 self._serve_load(ticket, ticket.request)
@@ -212,6 +220,8 @@ class EngineService:
         ticket.post(JobDone(request_id=ticket.request_id, result=json.dumps(result)))
 
     def _close_pipeline(self) -> None:
+        if self._lost is not None:  # its memory goes with the process: freeing it may crash
+            return
         self._why_nothing = NOTHING_LOADED
         pipeline, self._pipeline = self._pipeline, None
         if pipeline is None:
@@ -220,21 +230,3 @@ class EngineService:
             pipeline.close()
         except Exception:
             log.exception("closing the model failed")
-
-
-def _internal_error(error: BaseException | None) -> EngineError:
-    detail = "the generator ended early" if error is None else f"{type(error).__name__}: {error}"
-    # torch's own class is told by its name: this module never imports torch
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return EngineError(
-            kind=ErrorKind.OUT_OF_MEMORY,
-            message="There was not enough memory for this.",
-            remedy="Close other programs or send a shorter text, then try again.",
-            detail=detail,
-        )
-    return EngineError(
-        kind=ErrorKind.INTERNAL,
-        message="Something went wrong inside the engine.",
-        remedy="Try again; if it happens again, the log file says more.",
-        detail=detail,
-    )

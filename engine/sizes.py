@@ -5,6 +5,8 @@ The network allocates by these numbers and the memory plan counts with them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from engine.config import LayerConfig, ModelConfig
 
 # Positions a sliding layer keeps beyond its window: the longest chunk of a prefill, and how far
@@ -26,6 +28,18 @@ SCORE_ROWS = 32  # rows of logits that scoring holds at once
 # Elements of one block of logits. On a CPU a block that stays in its cache saves a third of the time.
 LOGITS_BLOCK = {"cpu": 1 << 17, "cuda": 8 << 20}
 MIN_LOGITS_ROWS = 16  # fewer would starve the matrix products
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portions:
+    """How much of a prompt and of a step's logits is worked on at a time."""
+
+    chunk: int = SLACK  # tokens of a prefill
+    logits_rows: int | None = None  # rows of logits; None: by `LOGITS_BLOCK`
+
+
+USUAL = Portions()
+SMALL = Portions(chunk=SLACK // 8, logits_rows=4)  # where memory ran out: slow, but it fits
 
 
 def masked_queries(keys: int) -> int:

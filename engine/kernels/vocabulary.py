@@ -55,17 +55,20 @@ def vocabulary_statistics(
     temperature: Tensor,
     draw: Callable[[Tensor, slice], Tensor],
     whole: bool = False,
+    block_rows: int | None = None,
     barred: Barred | None = None,
     watch: Tensor | None = None,
 ) -> VocabularyStatistics:
     """Statistics of rows `hidden` [R, D] over `embedding` [V, D].
 
     `temperature` is a float32 scalar tensor. `draw(probabilities, rows)` samples one token id per
-    row of a block. `whole` takes all rows as one block, for random streams that depend on it.
+    row of a block. `whole` takes all rows as one block, for random streams that depend on it;
+    else a block has `block_rows` rows, or as many as suit the device.
     `watch` [R, W] asks for the log-probabilities of some ids of each row. Barred ids have chance 0.
     """
     rows, size = hidden.shape[0], embedding.shape[0]
-    step = max(rows if whole else _BLOCK[hidden.device.type] // size, _MIN_ROWS)
+    usual = block_rows or max(_BLOCK[hidden.device.type] // size, _MIN_ROWS)
+    step = max(rows, 1) if whole else usual
     blocks = [
         _block(
             hidden, embedding, softcap, temperature, draw, slice(at, min(at + step, rows)),

@@ -19,18 +19,23 @@ from engine.model.layer import finish_layer, gated_mlp
 from engine.model.norm import rms_norm
 from engine.model.weights import LayerWeights, ModelWeights, all_tensors
 from engine.quant.matmul import linear, lookup, mix
-from engine.sizes import SCORE_ROWS, SLACK
+from engine.sizes import SCORE_ROWS, SLACK, SMALL, USUAL, Portions
 
 
 class Model:
     """A loaded checkpoint: configuration, weights and the two passes."""
 
     def __init__(
-        self, config: ModelConfig, sampling: SamplingConfig, weights: ModelWeights
+        self,
+        config: ModelConfig,
+        sampling: SamplingConfig,
+        weights: ModelWeights,
+        portions: Portions = USUAL,
     ) -> None:
         self.config = config
         self.sampling = sampling
         self.weights = weights
+        self.portions = portions
         self.device = weights.norm.device
         self.dtype = weights.norm.dtype
         # In bfloat16 the factor itself is rounded (sqrt(2816) becomes 53.0), as in training.
@@ -41,6 +46,10 @@ class Model:
     def new_cache(self, max_tokens: int) -> KVCache:
         """An empty cache for one sequence of up to `max_tokens` tokens."""
         return KVCache(self.config, max_tokens, self.device, self.dtype)
+
+    def in_small(self) -> Model:
+        """The same weights, worked with in pieces that take little memory."""
+        return Model(self.config, self.sampling, self.weights, SMALL)
 
     @property
     def bytes_used(self) -> int:
@@ -53,7 +62,7 @@ class Model:
 
         Raises ValueError when the cache is too small.
         """
-        for part in ids.split(min(chunk, SLACK)) if ids.numel() else ():
+        for part in ids.split(min(chunk, self.portions.chunk)) if ids.numel() else ():
             cache.reserve(part.shape[0])
             self._encode(part, cache, stores=True)
             cache.append(part.tolist())

@@ -1,0 +1,120 @@
+"""What becomes of a request when the device fails under it: once more with less, or a plain end.
+
+Whatever happens, the next request finds an empty cache and computes what a fresh engine would.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from engine.device import Holder, answers, others, stay_within_free, usable
+from engine.faults import LOST, error_of, is_lost, is_of_device, is_out_of_memory
+from engine.memory import GIB
+from engine.messages import EngineError, EngineFault, ErrorKind, Proposal, RequestEvent
+from engine.run import Loaded
+
+log = logging.getLogger(__name__)
+
+Attempt = Callable[[Loaded], Iterator[RequestEvent]]
+
+# Raised before anything is computed: the cache is as good as it was.
+_REFUSALS = frozenset(
+    {
+        ErrorKind.BAD_REQUEST,
+        ErrorKind.NO_RESULT,
+        ErrorKind.PROMPT_EMPTY,
+        ErrorKind.PROMPT_TOO_LONG,
+    }
+)
+
+
+def guarded(loaded: Loaded, events: Callable[[], Iterator[RequestEvent]]) -> Iterator[RequestEvent]:
+    """The events of a request. Raises EngineFault, also where memory ran out or the GPU is lost."""
+    device = loaded.model.device.type
+    try:
+        stay_within_free(device)
+        yield from events()
+    except GeneratorExit:  # nobody wants more of them
+        raise
+    except EngineFault as fault:
+        if fault.error.kind not in _REFUSALS:
+            loaded.cache.cut(0)
+        raise
+    except BaseException as error:
+        told = error_of(error)
+        if is_lost(error) or (is_of_device(error) and not answers(device)):
+            log.exception("the device is lost")
+            raise EngineFault(LOST.kind, LOST.message, LOST.remedy, told.detail) from None
+        _let_go(loaded, error)
+        if not is_out_of_memory(error):
+            raise
+        log.exception("out of memory")
+        told = shortage(loaded.needed_bytes, usable(device), _others(device), told.detail)
+        raise EngineFault(told.kind, told.message, told.remedy, told.detail) from None
+
+
+def with_less(loaded: Loaded, attempt: Attempt) -> Iterator[RequestEvent]:
+    """The events of `attempt`; where memory runs out, those of another one that works in small.
+
+    The second attempt goes on behind what the first one has done. After a `Proposal` there is none.
+    """
+    may_repeat = True
+    try:
+        for event in attempt(loaded):
+            may_repeat = may_repeat and not isinstance(event, Proposal)
+            yield event
+    except Exception as error:
+        if not (may_repeat and is_out_of_memory(error)):
+            raise
+        log.warning("out of memory, once more with less: %s", error)
+        _let_go(loaded, error)
+    else:
+        return
+    try:
+        yield from attempt(replace(loaded, model=loaded.model.in_small()))
+    finally:
+        loaded.cache.cut(0)  # other chunks round in another way
+
+
+def shortage(needed: int, free: int, holders: Sequence[Holder], detail: str = "") -> EngineError:
+    """The words for too little memory: how much is missing and who has it.
+
+    needed, free: bytes; holders: other programs on the GPU, the largest first.
+    """
+    if needed <= free:  # in pieces too small, or freed meanwhile
+        message = "There was not enough memory for this."
+    else:
+        message = (
+            f"This needs {_gib(needed)} GiB of free memory for a moment; {_gib(free)} GiB are free."
+        )
+    if holders:
+        most = holders[0]
+        remedy = f"{most.name} uses {_gib(most.bytes)} GiB. Close it, then try again."
+    else:
+        remedy = "Close other programs or send a shorter text, then try again."
+    return EngineError(kind=ErrorKind.OUT_OF_MEMORY, message=message, remedy=remedy, detail=detail)
+
+
+def _let_go(loaded: Loaded, error: BaseException) -> None:
+    """Gives back what a failed request holds: the cache's content, and what its frames refer to."""
+    loaded.cache.cut(0)
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__context__
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _others(device: str) -> tuple[Holder, ...]:
+    return others(os.getpid()) if device == "cuda" else ()
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f}"
