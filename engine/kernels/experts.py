@@ -125,7 +125,7 @@ _ZERO_STEPS = constant(float(ZERO_STEPS))
 
 
 @jit
-def _gelu(x):
+def gelu(x):
     """x/2 · (1 + tanh(u)) = x / (1 + e^-2u) with u = sqrt(2/pi) (x + 0.044715 x³), without tanh."""
     minus_2u = -1.5957691216057308 * (x + 0.044715 * x * x * x)
     return x / (1.0 + tl.exp(minus_2u))
@@ -239,7 +239,7 @@ def _gated(
             )  # fmt: skip
         exponent = tl.load(exponents + expert * exponents_step + output, mask=there, other=0)
         power = ((exponent.to(tl.int32) + 127) << 23).to(tl.float32, bitcast=True)
-        inner = _gelu(gate) * up * power[None, :]
+        inner = gelu(gate) * up * power[None, :]
         store_blocks(inner, pair * tiles + tile, filled, out, out_scale, out_sums, FORM, False)
 
 

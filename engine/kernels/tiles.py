@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from engine.kernels.portable import capability, cdiv
+from engine.kernels.portable import capability, cdiv, power_of_two
 
 # Each expert has about 16 rows of a canvas of 256: a block of 32 holds nearly all of them, so that
 # weights are unpacked once. A long chunk of a prompt fills larger blocks.
@@ -46,12 +46,10 @@ def product_tile(like: Tensor, rows: int) -> Tile:
 
 def dense_tile(like: Tensor, rows: int, outputs: int) -> Tile:
     """Of an int8 product: as large as still gives every multiprocessor something to do."""
-    high = 64 if rows <= 64 else 128
-    wide = 128 if cdiv(rows, high) * cdiv(outputs, 128) >= _MULTIPROCESSORS else 64
-    if wide == 64:
-        high = 64
+    if rows > 64 and cdiv(rows, 128) * cdiv(outputs, 128) >= _MULTIPROCESSORS:
+        return Tile(rows=128, outputs=128, warps=8, stages=3)
     return Tile(
-        rows=high, outputs=wide, warps=4 if high * wide <= 64 * 128 else 8, stages=_stages(like)
+        rows=min(64, max(16, power_of_two(rows))), outputs=64, warps=4, stages=_stages(like)
     )
 
 
