@@ -119,6 +119,19 @@ def test_what_was_stored_earlier_can_be_read_and_continued():
     ]  # fmt: skip
 
 
+def test_of_a_canvas_that_was_stopped_only_the_sure_beginning_stands_before_the_next_part():
+    """Which is what the engine commits of it."""
+    stopped = [
+        draft(1, ("One", " small"), (SETTLED,) * 2),
+        draft(1, (" fox", " hid", "...", "!"), (SURE, SURE, NEARLY, SURE), canvas=1),
+    ]
+    nothing = [draft(1, ("What", "?"), (NOISE, SURE))]
+    run = Run(tapes_of(stored([stopped, nothing, second_part()])))
+    assert [run.settled_before(step) for step in range(4)] == [
+        "", "One small", "One small fox hid", "One small fox hid"
+    ]  # fmt: skip
+
+
 def test_what_was_written_in_one_go_is_stored_as_it_always_was():
     assert stored([a_run()]) == STORED_EARLIER
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from app.state.recording.codec import Tape, indices_of
 from engine.messages import Channel, Draft, Frame, TokenState
@@ -116,12 +116,12 @@ class Run:
 
 
 def kept_text(draft: Draft, channel: Channel) -> str:
-    """What a canvas leaves behind on a channel."""
-    return "".join(
-        piece
-        for piece, state, where in zip(draft.pieces, draft.states, draft.channels, strict=True)
-        if state != TokenState.BEYOND_END and where == channel
+    """What a canvas leaves behind on a channel; where it was stopped, the sure words it begins with."""
+    kept = takewhile(
+        lambda token: token[1] in SURE,
+        zip(draft.pieces, draft.states, draft.channels, strict=True),
     )
+    return "".join(piece for piece, _, where in kept if where == channel)
 
 
 def _stretches(canvases: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
