@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from engine.editing.infill import fill
+from engine.editing.prove import fill
 from engine.messages import (
     Channel,
     ChatRequest,

@@ -14,32 +14,23 @@ import torch
 
 from engine.answer import answer
 from engine.config import ModelConfig
-from engine.denoise import StepResult
 from engine.device import device_memory
-from engine.editing.infill import InfillCanvas, build_canvas, gap_texts, infill_turns
-from engine.generate import steps
+from engine.editing.edit import edit
 from engine.load import DEMO, Cancelled, load_model, model_folder
 from engine.memory import Wish, plan_wish, refuse_unfit
 from engine.messages import (
     ChatRequest,
-    EditKind,
     EditRequest,
     EngineFault,
     ErrorKind,
-    Finished,
-    FinishReason,
     GenerationRequest,
     LoadRequest,
-    Proposal,
     Ready,
     RequestEvent,
 )
 from engine.quant.scheme import Scheme
-from engine.recording import Recorder
-from engine.run import IsCancelled, Loaded, Run, drawn, prefill
+from engine.run import IsCancelled, Loaded
 from engine.survival import guarded, with_less
-from engine.text.channels import ChannelState
-from engine.text.prompt import chat_ids
 from engine.text.template import ChatTemplate
 from engine.text.tokenizer import Tokenizer
 
@@ -161,7 +152,7 @@ class Pipeline:
                     return answer(self.loaded, request_id, request, cancelled)
                 case EditRequest():
                     return with_less(
-                        self.loaded, lambda loaded: _edit(loaded, request_id, request, cancelled)
+                        self.loaded, lambda loaded: edit(loaded, request_id, request, cancelled)
                     )
 
         yield from guarded(self.loaded, events)
@@ -171,61 +162,3 @@ class Pipeline:
         self._loaded = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def _edit(
-    loaded: Loaded, request_id: int, request: EditRequest, cancelled: IsCancelled
-) -> Iterator[RequestEvent]:
-    if request.kind is not EditKind.INFILL:
-        raise EngineFault(
-            ErrorKind.BAD_REQUEST,
-            "This version can fill gaps, but not rewrite a selection.",
-            "Ask for the rewriting in the chat.",
-        )
-    canvas = build_canvas(
-        loaded.tokenizer, request.text, request.spans, loaded.model.config.canvas_length
-    )
-    turns = infill_turns(request.instruction)
-    prompt = chat_ids(loaded.tokenizer, loaded.template, turns)
-    run = Run(seed=drawn(request.seed), prompt_tokens=len(prompt), canvases=1)
-    yield from prefill(loaded, request_id, prompt, run, cancelled)
-    recorder = Recorder(request_id, loaded.tokenizer, stop_ids=())
-    state = ChannelState.begin(thinking=False)
-    batch = max(1, request.alternatives)
-    loop = steps(
-        loaded.model,
-        torch.tensor(prompt, device=loaded.model.device),
-        max_new_tokens=loaded.model.config.canvas_length,
-        seed=run.seed,
-        sampling=request.sampling,
-        noise=loaded.noise,
-        pins=canvas.pins.expand(batch, -1),
-        cache=loaded.cache,
-    )
-    result, reason = None, FinishReason.STOPPED
-    for result in () if cancelled() else loop:
-        run.denoising_steps += 1
-        for candidate in range(batch):
-            yield recorder.draft(result, state, candidate)
-        if result.is_last:
-            reason = FinishReason.END
-        elif cancelled():
-            break
-    if result is not None and reason is FinishReason.END:
-        run.new_tokens = int((~result.pinned[0]).sum())
-        yield from _proposals(loaded, request_id, canvas, result)
-    yield recorder.recording()
-    yield Finished(request_id=request_id, reason=reason, usage=run.usage())
-
-
-def _proposals(
-    loaded: Loaded, request_id: int, canvas: InfillCanvas, result: StepResult
-) -> Iterator[Proposal]:
-    """The candidates, the likeliest document (mean log-probability by the encoder) first."""
-    scored = []
-    for candidate, row in enumerate(result.argmax):
-        document = row[: canvas.length]
-        score = float(loaded.model.score(document, loaded.cache).mean())
-        scored.append((score, candidate, gap_texts(loaded.tokenizer, canvas, row.tolist())))
-    for score, candidate, texts in sorted(scored, key=lambda item: -item[0]):
-        yield Proposal(request_id=request_id, candidate=candidate, texts=texts, score=score)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import torch
 from torch import Tensor
@@ -37,12 +37,16 @@ class Recorder:
             step=result.step,
             max_steps=result.max_steps,
             pieces=found.pieces,
-            confidence=_confidence(result.entropy[candidate]),
-            states=self._states(result, candidate, argmax, ids),
+            confidence=confidence(result.entropy[candidate]),
+            states=token_states(result, candidate, self._previous.get(candidate), self._stop_ids),
             channels=found.channels,
             candidate=candidate,
         )
         self._previous[candidate] = argmax
+        return self.keep(draft)
+
+    def keep(self, draft: Draft) -> Draft:
+        """Remembers a draft for replay and gives it back."""
         self._frames.append(self._frame(draft))
         return draft
 
@@ -50,19 +54,6 @@ class Recorder:
         return Recording(
             request_id=self._request_id, pieces=tuple(self._pieces), frames=tuple(self._frames)
         )
-
-    def _states(self, result: StepResult, candidate: int, argmax: Tensor, ids: list[int]) -> bytes:
-        pinned, accepted = result.pinned[candidate].cpu(), result.accepted[candidate].cpu()
-        states = torch.full_like(argmax, TokenState.NOISE, dtype=torch.uint8)
-        if result.step > 1:
-            states[argmax == self._previous[candidate]] = TokenState.PROVISIONAL
-        states[accepted] = TokenState.ACCEPTED
-        if bool(result.stop[candidate]) or result.is_last:
-            states[:] = TokenState.SETTLED
-        states[pinned] = TokenState.PINNED
-        end = next((place for place, token in enumerate(ids) if token in self._stop_ids), len(ids))
-        states[end:] = TokenState.BEYOND_END
-        return bytes(states.tolist())
 
     def _frame(self, draft: Draft) -> Frame:
         indices = array.array(
@@ -77,10 +68,30 @@ class Recorder:
             confidence=draft.confidence,
             states=draft.states,
             channels=draft.channels,
+            span=draft.span,
             candidate=draft.candidate,
         )
 
 
-def _confidence(entropy: Tensor) -> bytes:
+def token_states(
+    result: StepResult, row: int, previous: Tensor | None, stop_ids: Set[int] = frozenset()
+) -> bytes:
+    """A `TokenState` per position of one canvas of the batch, whose last argmax was `previous`."""
+    argmax = result.argmax[row].cpu()
+    pinned, accepted = result.pinned[row].cpu(), result.accepted[row].cpu()
+    states = torch.full_like(argmax, TokenState.NOISE, dtype=torch.uint8)
+    if result.step > 1 and previous is not None:
+        states[argmax == previous] = TokenState.PROVISIONAL
+    states[accepted] = TokenState.ACCEPTED
+    if bool(result.stop[row]) or result.is_last:
+        states[:] = TokenState.SETTLED
+    states[pinned] = TokenState.PINNED
+    ids = argmax.tolist()
+    end = next((place for place, token in enumerate(ids) if token in stop_ids), len(ids))
+    states[end:] = TokenState.BEYOND_END
+    return bytes(states.tolist())
+
+
+def confidence(entropy: Tensor) -> bytes:
     """round(255 · exp(-entropy)) per position."""
     return bytes((255 * (-entropy).exp()).round().clamp(0, 255).to(torch.uint8).tolist())

@@ -1,114 +1,176 @@
-"""A document with gaps of known length as one canvas of pins, and the way back to text.
+"""Gaps of one window: probe their lengths, pin the text around them, polish the seams, prove all.
 
-The prompt asks to fill in the gaps and says nothing of the document; the document stands on the
-canvas, pinned, as the model's own answer: text, gaps, end of turn, padding. So the model sees both
-sides of every gap in every layer.
+Every candidate is one canvas of a batch. What fails its checks is never shown; where too few are
+left, a second round tries the next lengths and begins with other words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
-from engine.denoise import FREE
-from engine.messages import EngineFault, ErrorKind, Role, Span, Turn
-from engine.text.tokenizer import Tokenizer
+from engine.denoise import StepResult
+from engine.editing.job import Job, cells
+from engine.editing.layout import Layout, Rules, stack
+from engine.editing.length import combinations, constraints_for, first_doubts, probe
+from engine.editing.polish import polish, shorter
+from engine.editing.ranking import document_score, penalty
+from engine.editing.seams import seam_checks
+from engine.editing.window import Window
+from engine.messages import Check, CheckKind, RequestEvent
 
-INSTRUCTION = "Fill in the gap."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gap:
-    """Where one span lies on the canvas, and what of its border belongs to the document."""
-
-    start: int  # canvas positions, `end` exclusive
-    end: int
-    owns_space: bool  # the blank in front of the gap is on the canvas inside the gap
+CANDIDATES = 3  # at least so many are made, whatever number was asked for
+FATAL = frozenset(CheckKind) - {CheckKind.LOST, CheckKind.BRACKETS, CheckKind.UNCHANGED}
 
 
 @dataclass(frozen=True, kw_only=True)
-class InfillCanvas:
-    pins: Tensor  # int64 [C], FREE in the gaps
-    gaps: tuple[Gap, ...]
-    length: int  # canvas positions of the document, without end of turn and padding
+class Filled:
+    """One way to fill the gaps of a window."""
+
+    candidate: int
+    texts: tuple[str, ...]  # one a gap
+    score: float
+    checks: tuple[Check, ...]
+    tokens: tuple[int, ...]
+    first_id: int = -1  # the first gap begins with it
+    is_fallback: bool = False
 
 
-def infill_turns(instruction: str) -> tuple[Turn, ...]:
-    """The conversation in front of the canvas."""
-    words = f"{INSTRUCTION} {instruction}".strip()
-    return (Turn.of(Role.USER, words),)
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """The document's own text beside one gap, a few hundred characters on each side."""
+
+    before: str
+    after: str
+    original: str
 
 
-def build_canvas(
-    tokenizer: Tokenizer, text: str, spans: Sequence[Span], canvas_length: int
-) -> InfillCanvas:
-    """Pins for `text` with `spans` opened as gaps of `length_hint` tokens each.
+def fill_window(
+    job: Job,
+    prompt: Sequence[int],
+    window: Window,
+    around: Sequence[Surroundings],
+    seed: int,
+) -> Generator[RequestEvent, None, list[Filled]]:
+    """The candidates that passed their checks, the best first; none if none did."""
+    wanted = job.request.alternatives
+    rules = Rules.of(job.loaded.tokenizer, job.loaded.model.config, window)
+    scores = yield from probe(job, prompt, window, rules, seed)
+    count = max(CANDIDATES, wanted)
+    lengths = combinations(scores, 2 * count)
+    first = lengths[:count] + lengths[:1] * (count - len(lengths))
+    found = yield from _round(job, prompt, window, rules, first, around, seed, 0)
+    good = distinct([each for each in found if is_good(each)])
+    if len(good) < wanted:
+        others = (lengths[count:] + lengths * count)[:count]
+        rest = rules.without(0, [each.first_id for each in found])
+        if all(rest.can_hold(0, each[0]) for each in others):
+            more = yield from _round(job, prompt, window, rest, others, around, seed + count, count)
+            good = distinct([*good, *(each for each in more if is_good(each))])
+    return sorted(good, key=lambda each: -each.score)
 
-    Raises EngineFault for spans that overlap or have no length, and for a text that does not fit
-    on one canvas.
-    """
-    _check(text, spans)
-    ids: list[int] = []
-    gaps: list[Gap] = []
-    at = 0
-    for span in sorted(spans, key=lambda span: span.start):
-        before = text[at : span.start]
-        # A word's token holds the blank in front of it: leave that blank to the gap.
-        owns_space = before.endswith(" ")
-        ids += tokenizer.encode(before[:-1] if owns_space else before)
-        count = span.length_hint or 0
-        gaps.append(Gap(start=len(ids), end=len(ids) + count, owns_space=owns_space))
-        ids += [FREE] * count
-        at = span.end
-    ids += tokenizer.encode(text[at:])
-    if len(ids) + 1 > canvas_length:
-        raise EngineFault(
-            ErrorKind.BAD_REQUEST,
-            f"This text takes {len(ids)} tokens with its gaps; "
-            f"a canvas of this model holds {canvas_length - 1}.",
-            "Use a shorter piece of the text.",
-        )
-    special = tokenizer.special
-    padding = [special.pad] * (canvas_length - len(ids) - 1)
-    return InfillCanvas(
-        pins=torch.tensor([*ids, special.turn_end, *padding]), gaps=tuple(gaps), length=len(ids)
+
+def is_good(filled: Filled) -> bool:
+    """Whether nothing was found that rules the candidate out."""
+    return not any(check.kind in FATAL and not check.repaired for check in filled.checks)
+
+
+def distinct(candidates: Sequence[Filled]) -> list[Filled]:
+    """The best of each group of equal texts."""
+    best: dict[tuple[str, ...], Filled] = {}
+    for each in candidates:
+        if each.texts not in best or each.score > best[each.texts].score:
+            best[each.texts] = each
+    return list(best.values())
+
+
+def _round(
+    job: Job,
+    prompt: Sequence[int],
+    window: Window,
+    rules: Rules,
+    lengths: Sequence[tuple[int, ...]],
+    around: Sequence[Surroundings],
+    seed: int,
+    label: int,
+) -> Generator[RequestEvent, None, list[Filled]]:
+    """One batch of candidates, numbered from `label` on."""
+    tokenizer, config = job.loaded.tokenizer, job.loaded.model.config
+    layouts = [Layout(window=window, lengths=each) for each in lengths]
+    pins = stack(tokenizer, config, layouts)
+    doubts: list[float] = []
+
+    def at_first(result: StepResult) -> None:
+        if result.step == 1:
+            doubts.extend(first_doubts(layouts, result))
+
+    result = yield from job.denoise(
+        prompt,
+        pins,
+        constraints_for(job, rules, layouts, pins),
+        job.sampling(job.switches.gap_steps),
+        seed=seed,
+        cells=cells(layouts, range(label, label + len(layouts))),
+        each=at_first,
+    )
+    candidates = [
+        _read(job, layout, result.argmax[row], around, label + row, doubts[row])
+        for row, layout in enumerate(layouts)
+    ]
+    cuts = {
+        row: cut
+        for row, layout in enumerate(layouts)
+        if (cut := shorter(tokenizer, layout, result.argmax[row].tolist(), candidates[row].checks))
+    }
+    polished = yield from polish(job, prompt, rules, layouts, result, cuts, seed, label)
+    for row, (layout, ids) in polished.items():
+        again = _read(job, layout, ids, around, label + row, doubts[row])
+        repaired = tuple(replace(check, repaired=True) for check in candidates[row].checks)
+        candidates[row] = replace(again, checks=(*again.checks, *repaired))
+    return candidates
+
+
+def _read(
+    job: Job,
+    layout: Layout,
+    ids: Tensor,
+    around: Sequence[Surroundings],
+    candidate: int,
+    doubt: float,
+) -> Filled:
+    """A settled canvas as texts, with what the checks find in them."""
+    texts, checks = read_texts(job, layout, ids.tolist(), around)
+    fit = document_score(job, layout, ids, 0, len(layout.lengths))
+    return Filled(
+        candidate=candidate,
+        texts=texts,
+        score=fit - job.switches.doubt * doubt - penalty(checks),
+        checks=checks,
+        tokens=layout.lengths,
+        first_id=int(ids[layout.slots[0].start]),
     )
 
 
-def gap_texts(tokenizer: Tokenizer, canvas: InfillCanvas, ids: Sequence[int]) -> tuple[str, ...]:
-    """The text of each gap of a settled canvas, in document order."""
-
-    def text(gap: Gap) -> str:
-        words = tokenizer.decode(ids[gap.start : gap.end])
-        return words.removeprefix(" ") if gap.owns_space else words
-
-    return tuple(text(gap) for gap in canvas.gaps)
-
-
-def fill(text: str, spans: Sequence[Span], texts: Sequence[str]) -> str:
-    """`text` with its spans replaced, everything outside of them untouched."""
-    parts: list[str] = []
+def read_texts(
+    job: Job, layout: Layout, ids: Sequence[int], around: Sequence[Surroundings]
+) -> tuple[tuple[str, ...], tuple[Check, ...]]:
+    """The text of each gap, and what is wrong with it."""
+    decode = job.loaded.tokenizer.decode
+    texts: list[str] = []
+    checks: list[Check] = []
     at = 0
-    for span, new in zip(sorted(spans, key=lambda span: span.start), texts, strict=True):
-        parts += [text[at : span.start], new]
-        at = span.end
-    return "".join([*parts, text[at:]])
-
-
-def _check(text: str, spans: Sequence[Span]) -> None:
-    at = 0
-    for span in sorted(spans, key=lambda span: span.start):
-        if not at <= span.start <= span.end <= len(text):
-            raise _refused("The gaps overlap or lie outside of the text.")
-        if not span.length_hint or span.length_hint < 1:
-            raise _refused("Each gap needs a length in tokens.")
-        at = span.end
-    if not spans:
-        raise _refused("The text has no gap to fill.")
-
-
-def _refused(message: str) -> EngineFault:
-    return EngineFault(ErrorKind.BAD_REQUEST, message, "Change the gaps and try again.")
+    for gap, slot, here in zip(layout.window.gaps, layout.slots, around, strict=True):
+        opened = decode(ids[slot])
+        joined = decode(ids[at : slot.stop])
+        text = gap.text(opened)
+        if text is None or "\ufffd" in opened or joined != decode(ids[at : slot.start]) + opened:
+            checks.append(Check(kind=CheckKind.BROKEN, span=gap.index, text=opened))
+        elif not text.strip():
+            checks.append(Check(kind=CheckKind.EMPTY, span=gap.index))
+        else:
+            checks += seam_checks(here.before, text, here.after, gap.index, here.original)
+        texts.append(text or "")
+        at = slot.stop
+    return tuple(texts), tuple(checks)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import tokenizers
@@ -104,6 +105,12 @@ class Tokenizer:
     @property
     def vocab_size(self) -> int:
         return self._backend.get_vocab_size()
+
+    @cached_property
+    def vocabulary(self) -> tuple[tuple[int, str], ...]:
+        """Every ordinary id that is text of its own (no single byte), with that text."""
+        pieces = ((token, self._pieces.of([token])[0]) for token in range(self.vocab_size))
+        return tuple((token, text) for token, text in pieces if text and text != "\ufffd")
 
     def encode(self, text: str) -> list[int]:
         """The ids of ordinary text. No special ids, no <bos>."""

@@ -1,0 +1,191 @@
+"""A selection written anew after an instruction, of whatever length comes out.
+
+A long selection is taken apart at the ends of sentences and lines; each part is rewritten with the
+rewritten ones in front of it in the prompt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+from engine.editing.gaps import surroundings
+from engine.editing.infill import FATAL, Filled, distinct
+from engine.editing.instruct import answers
+from engine.editing.job import Job
+from engine.editing.prompts import rewrite_words
+from engine.editing.ranking import penalty
+from engine.editing.seams import lost, seam_checks
+from engine.editing.window import check_spans, refused
+from engine.messages import Check, CheckKind, RequestEvent
+from engine.text.tokenizer import Tokenizer
+
+AROUND = 1500  # characters that a prompt shows on each side of the selection
+MOST_PARTS = 32
+PART = 5, 8  # a part takes so much of a canvas: the new text may be longer
+
+_UNITS = re.compile(
+    r".+?(?:\n+|[.!?\u2026\u3002\uff01\uff1f]+[\"'\u201d\u2019)\]]*\s+|$)", re.DOTALL
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draught:
+    """What one candidate has of the new text so far."""
+
+    texts: tuple[str, ...] = ()
+    pieces: tuple[str, ...] = ()
+    score: float = 0.0
+    tokens: int = 0
+    has_ended: bool = True
+
+
+def rewrite(job: Job, instruction: str) -> Generator[RequestEvent, None, list[Filled]]:
+    """Up to as many new texts as were asked for, the best first. Raises EngineFault."""
+    text, spans = job.request.text, job.request.spans
+    check_spans(text, spans)
+    if len(spans) != 1:
+        raise refused("One selection can be rewritten at a time.")
+    here = surroundings(text, spans, 0)
+    lead, core, trail = _trimmed(here.original)
+    if not core:
+        raise refused("Nothing is selected that could be rewritten.")
+    if not instruction.strip():
+        raise refused("Say what should become of the selection.")
+    parts = _parts(job, core)
+    draughts = [Draught() for _ in range(job.request.alternatives)]
+    for number, part in enumerate(parts):
+        rest = "".join(parts[number + 1 :])
+        before = (
+            text[max(0, spans[0].start - AROUND) : spans[0].start]
+            + lead
+            + "".join(draughts[0].texts)
+        )[-AROUND:]
+        after = (rest + trail + text[spans[0].end : spans[0].end + AROUND])[:AROUND]
+        draughts = yield from _rewrite_part(job, instruction, before, part, after, draughts, number)
+    found = [
+        _judge(job, draught, lead, trail, number, len(parts))
+        for number, draught in enumerate(draughts)
+    ]
+    good = [each for each in found if not _is_bad(each)]
+    return sorted(distinct(good), key=lambda each: -each.score)
+
+
+def _rewrite_part(
+    job: Job,
+    instruction: str,
+    before: str,
+    part: str,
+    after: str,
+    draughts: Sequence[Draught],
+    number: int,
+) -> Generator[RequestEvent, None, list[Draught]]:
+    """Every draught with one more part."""
+    lead, core, trail = _trimmed(part)
+    prompt = job.prompt(rewrite_words(job.switches.wording, before, core, after, instruction))
+    if len(prompt) + job.loaded.model.config.canvas_length > job.loaded.context:
+        raise refused("The instruction and the selection take more than the context of the model.")
+    yield from job.read(prompt)
+    made = yield from answers(
+        job,
+        prompt,
+        rows=len(draughts),
+        span=0,
+        seed=job.run.seed + 1009 * number,
+        settled=[draught.pieces for draught in draughts],
+    )
+    decode = job.loaded.tokenizer.decode
+    longer = []
+    for draught, ids in zip(draughts, made, strict=True):
+        if ids is None:
+            longer.append(replace(draught, has_ended=False))
+            continue
+        new = lead + _bare(decode(ids)) + trail
+        longer.append(
+            replace(
+                draught,
+                texts=(*draught.texts, new),
+                pieces=(*draught.pieces, new),
+                score=draught.score + job.mean_score(prompt, ids),
+                tokens=draught.tokens + len(ids),
+            )
+        )
+    return longer
+
+
+def _judge(job: Job, draught: Draught, lead: str, trail: str, candidate: int, parts: int) -> Filled:
+    """A finished candidate with what the checks find in it."""
+    text, (span,) = job.request.text, job.request.spans
+    here = surroundings(text, job.request.spans, 0)
+    new = lead + "".join(draught.texts) + trail
+    checks: list[Check] = []
+    if not draught.has_ended or "\ufffd" in new.replace(here.original, ""):
+        checks.append(Check(kind=CheckKind.BROKEN, span=0))
+    for start, end in job.request.protected:
+        if text[start:end] not in new:
+            checks.append(Check(kind=CheckKind.BROKEN, span=0, text=text[start:end]))
+    if not new.strip():
+        checks.append(Check(kind=CheckKind.EMPTY, span=0))
+    if new == here.original:
+        checks.append(Check(kind=CheckKind.UNCHANGED, span=0))
+    checks += seam_checks(here.before, new, here.after, 0, here.original)
+    checks += lost(text[span.start : span.end], new, 0)
+    return Filled(
+        candidate=candidate,
+        texts=(new,),
+        score=draught.score / parts - penalty(tuple(checks)),
+        checks=tuple(checks),
+        tokens=(draught.tokens,),
+    )
+
+
+def _is_bad(filled: Filled) -> bool:
+    """Whether a rewriting is not worth showing; the same text back is none."""
+    return any(check.kind in FATAL | {CheckKind.UNCHANGED} for check in filled.checks)
+
+
+def _parts(job: Job, text: str) -> list[str]:
+    """The text in pieces that are short enough for one canvas each. Joined they are the text."""
+    share, whole = PART
+    most = job.loaded.model.config.canvas_length * share // whole
+    tokenizer = job.loaded.tokenizer
+    if tokenizer.fewest(len(text)) > most * MOST_PARTS:
+        raise _too_long(most)
+    found = [""]
+    for unit in _UNITS.findall(text):
+        for piece in _fitting(tokenizer, unit, most):
+            if found[-1] and len(tokenizer.encode(found[-1] + piece)) > most:
+                found.append("")
+            found[-1] += piece
+            if len(found) > MOST_PARTS:
+                raise _too_long(most)
+    return found
+
+
+def _fitting(tokenizer: Tokenizer, text: str, most: int) -> list[str]:
+    """A sentence in halves, at a blank where there is one, until each takes `most` tokens."""
+    if len(text) < 2 or len(tokenizer.encode(text)) <= most:
+        return [text]
+    middle = len(text) // 2
+    blank = text.rfind(" ", 1, middle) + 1
+    cut = blank if blank > middle // 2 else middle
+    return [*_fitting(tokenizer, text[:cut], most), *_fitting(tokenizer, text[cut:], most)]
+
+
+def _trimmed(text: str) -> tuple[str, str, str]:
+    """The blanks in front, the text, the blanks behind."""
+    core = text.strip()
+    at = text.find(core) if core else len(text)
+    return text[:at], core, text[at + len(core) :]
+
+
+def _bare(answer: str) -> str:
+    """An answer without blanks around it, and without the marks that the prompt had."""
+    return answer.strip().removeprefix("<selection>").removesuffix("</selection>").strip()
+
+
+def _too_long(most: int) -> Exception:
+    return refused(
+        f"This selection is too long to be rewritten at once; about {most * MOST_PARTS:,} tokens fit."
+    )
