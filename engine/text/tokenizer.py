@@ -42,6 +42,10 @@ OPTIONAL = ("image_start", "image", "image_end")  # a text-only checkpoint has n
 # chat template is rendered, so it may not come from outside.
 GUARD = "\U0010ffff"
 
+# What the library remembers of earlier texts. A whole line is one word to it, so that the 10,000 it
+# would keep take 25 MB and more, and few of them ever come again.
+REMEMBERED = 256
+
 PROBE = "One  two\nthree: caf\u00e9 \u6f22\u5b57 \U0001f642."
 
 
@@ -78,6 +82,8 @@ def clean(text: str) -> str:
 class Tokenizer:
     def __init__(self, backend: tokenizers.Tokenizer, special: SpecialIds) -> None:
         backend.encode_special_tokens = True  # markup in ordinary text stays ordinary text
+        if isinstance(backend.model, tokenizers.models.BPE):
+            backend.model._resize_cache(REMEMBERED)  # noqa: SLF001 - there is no other way
         self.special = special
         self.markup = _markup(backend)  # every special token, text to id
         self.markup_ids = frozenset(self.markup.values())
