@@ -117,8 +117,8 @@ def _route(
     expert = tl.arange(0, EXPERTS)
     slot = tl.arange(0, SLOTS)
     there = (row[:, None] < R) & (expert[None, :] < E)
-    left = tl.load(scores + row[:, None] * E + expert[None, :], mask=there, other=_LOWEST)
-    left = left.to(tl.float32)
+    left = tl.load(scores + row[:, None] * E + expert[None, :], mask=there, other=0.0)
+    left = tl.where(expert[None, :] < E, left.to(tl.float32), _LOWEST)
     chosen = tl.zeros((ROWS, SLOTS), tl.int32)
     best = tl.full((ROWS, SLOTS), _LOWEST, tl.float32)
     for turn in tl.static_range(TOP_K):

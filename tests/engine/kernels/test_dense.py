@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import engine.kernels.dense
-from engine.kernels.activations import HALF, Form, Int8Rows, Rows, plain_rows, values
+from engine.kernels.activations import HALF, Form, Rows, plain_rows, values
 from engine.kernels.dense import (
     gated_product,
     gated_product_plain,
@@ -19,6 +19,7 @@ from engine.kernels.tiles import Tile
 from engine.quant.matmul import linear
 from engine.quant.pack import powers_of_two
 from engine.quant.tensors import Int8Tensor
+from tests.engine.kernels.checks import same, stand_for
 from tests.engine.kernels.weights import int8
 
 KINDS = {
@@ -42,12 +43,6 @@ def exact(rows: Rows, weight: Int8Tensor) -> Tensor:
     return values(rows).double()[:, : weight.shape[1]] @ weight.even(torch.float64).T
 
 
-def same(found: Tensor, wanted: Tensor) -> None:
-    """Up to float32 sums of K products, whose error grows with the sum of magnitudes."""
-    size = wanted.abs().max().item()
-    torch.testing.assert_close(found.double() / size, wanted / size, rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("rows", "outputs", "inputs"), [(1, 64, 64), (7, 70, 704), (255, 20, 128), (3, 130, 100)]
 )
@@ -66,19 +61,9 @@ def test_gated_product(kind, form: Form, rows: int, width: int, inputs: int) -> 
     x = plain_rows(draw(rows, inputs), *kind)
     gate, up = exact(x, weight).chunk(2, dim=1)
     inner = F.gelu(gate, approximate="tanh") * up * powers_of_two(exponents)
-    for out in (
-        gated_product(x, weight, exponents, form, torch.float32),
-        gated_product_plain(x, weight, exponents, form, torch.float32),
-    ):
-        assert (values(out)[:, width:] == 0).all()
-        if not isinstance(out, Int8Rows):
-            same(out[:, :width], inner)
-            continue
-        step = out.scale.repeat_interleave(64, 1)[:, :width]
-        bound = 0.501 * step + 1e-4 * inner.abs() + 1e-5  # half a step, and the sums before
-        assert ((values(out)[:, :width] - inner).abs() <= bound).all()
-        together = out.codes.int().unflatten(1, (-1, form.group)).sum(-1)
-        assert torch.equal(together, out.sums.int())
+    given = (x, weight, exponents, form, torch.float32)
+    stand_for(gated_product(*given), inner, form)
+    stand_for(gated_product_plain(*given), inner, form)
 
 
 def test_it_is_the_plain_path_where_rows_keep_their_bits() -> None:
