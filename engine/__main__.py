@@ -1,4 +1,4 @@
-"""The engine without a window: `python -m engine chat|infill|plan|quantize|verify|bench|doctor`.
+"""The engine without a window: `python -m engine chat|infill|rewrite|plan|quantize|verify|bench|doctor`.
 
 With --json a command prints one JSON object. Exit code 0, or 1 with one plain sentence on stderr,
 or 2 for wrong usage.
@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +50,28 @@ def _chat(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _infill(options: argparse.Namespace) -> dict[str, Any]:
-    from engine import commands
+    from engine import commands, edit_commands
 
     pipeline = commands.open_pipeline(options.model, device=options.device, noise=options.noise)
-    return commands.infill(
+    return edit_commands.infill(
         pipeline,
         options.file,
         instruction=options.instruction,
         tokens=options.tokens,
+        alternatives=options.alternatives,
+        seed=options.seed,
+    )
+
+
+def _rewrite(options: argparse.Namespace) -> dict[str, Any]:
+    from engine import commands, edit_commands
+
+    pipeline = commands.open_pipeline(options.model, device=options.device, noise=options.noise)
+    return edit_commands.rewrite(
+        pipeline,
+        options.file,
+        where=options.range,
+        instruction=options.instruction,
         alternatives=options.alternatives,
         seed=options.seed,
     )
@@ -134,7 +148,7 @@ def _doctor(options: argparse.Namespace) -> dict[str, Any]:
 
 
 _COMMANDS = {
-    "chat": _chat, "infill": _infill, "plan": _plan, "quantize": _quantize, "verify": _verify, "bench": _bench, "doctor": _doctor,
+    "chat": _chat, "infill": _infill, "rewrite": _rewrite, "plan": _plan, "quantize": _quantize, "verify": _verify, "bench": _bench, "doctor": _doctor,
 }  # fmt: skip
 
 
@@ -187,12 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--max-new-tokens", type=_positive, default=None)
     add_generation(chat)
 
-    infill = add("infill", "Fill the holes of a text: [[...]], or [[5]] for five tokens.")
-    infill.add_argument("--file", type=Path, required=True)
-    infill.add_argument("--instruction", default="")
-    infill.add_argument("--tokens", type=_positive, default=4, help="length of a hole")
-    infill.add_argument("--alternatives", type=_positive, default=1)
-    add_generation(infill)
+    _add_edits(add, add_generation)
 
     plan = add("plan", "How much memory a model takes.", model=False)
     which = plan.add_mutually_exclusive_group(required=True)
@@ -216,6 +225,25 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--context", type=_positive, default=256, help="prompt tokens")
     add("doctor", "Look at what this PC has.", model=False)
     return parser
+
+
+def _add_edits(
+    add: Callable[[str, str], argparse.ArgumentParser],
+    add_generation: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    infill = add("infill", "Fill the holes of a text: [[...]], [[a hint]], [[5]] for five tokens.")
+    infill.add_argument("--file", type=Path, required=True)
+    infill.add_argument("--instruction", default="")
+    infill.add_argument("--tokens", type=_positive, default=None, help="length of each hole")
+    infill.add_argument("--alternatives", type=_positive, default=1)
+    add_generation(infill)
+
+    rewrite = add("rewrite", "Write a part of a text anew, or correct it.")
+    rewrite.add_argument("--file", type=Path, required=True)
+    rewrite.add_argument("--range", required=True, metavar="A:B", help="code points, B exclusive")
+    rewrite.add_argument("--instruction", default="", help="without one, mistakes are corrected")
+    rewrite.add_argument("--alternatives", type=_positive, default=1)
+    add_generation(rewrite)
 
 
 def _positive(text: str) -> int:

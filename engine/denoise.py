@@ -40,7 +40,7 @@ class Start:
     """What a canvas begins with in place of noise and of no self-conditioning."""
 
     ids: Tensor  # int64 [B, C]
-    soft: Tensor  # [B, C, D], expected embeddings as in `StepResult.soft`
+    soft: Tensor | None  # [B, C, D], expected embeddings as in `StepResult.soft`; None as at first
 
 
 @dataclass(frozen=True, kw_only=True)

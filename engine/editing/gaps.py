@@ -14,7 +14,7 @@ from engine.editing.long_gap import fill_long_gap, is_long
 from engine.editing.prompts import infill_words
 from engine.editing.prove import fill
 from engine.editing.seams import NEAR
-from engine.editing.window import build_window, check_spans, groups
+from engine.editing.window import build_window, check_spans, groups, in_order
 from engine.messages import EngineFault, ErrorKind, RequestEvent, Span
 
 AROUND = 6000  # characters of the document that a prompt shows on each side of its gaps
@@ -154,7 +154,7 @@ def _settle(
     new = dict(zip(indices, texts, strict=True))
     shifted: list[Span] = list(spans)
     moved = 0
-    for index in sorted(range(len(spans)), key=lambda place: (spans[place].start, place)):
+    for index in in_order(spans):
         span = spans[index]
         size = len(new[index]) if index in new else span.end - span.start
         shifted[index] = replace(span, start=span.start + moved, end=span.start + moved + size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from engine.text.tokenizer import Tokenizer
 # Widths are multiples of a sixteenth of the canvas, a quarter at least: a model knows few others.
 PARTS = 16
 FEWEST_PARTS = 4
+
+_RESERVED = re.compile(r"<(unused\d+|unk|mask)>")  # not text, though no markup either
 
 ORDINARY, HEAD, TAIL, BOTH = range(4)  # kinds of rules of a gap; ORDINARY is the first of all
 
@@ -77,6 +80,7 @@ class Rules:
         never = torch.ones(config.vocab_size, dtype=torch.bool)
         never[: tokenizer.vocab_size] = False
         never[list(tokenizer.markup_ids)] = True
+        never[[token for token, text in tokenizer.vocabulary if _RESERVED.fullmatch(text)]] = True
         rows = [never]
         for gap in window.gaps:
             head = (
@@ -97,6 +101,15 @@ class Rules:
         barred = self.barred.clone()
         for kind in (HEAD, BOTH):
             barred[3 * gap + kind, list(ids)] = True
+        return Rules(barred=barred)
+
+    def only(self, gap: int, ids: Sequence[int]) -> Rules:
+        """The same, with nothing but some ids allowed in a gap of one token."""
+        barred = self.barred.clone()
+        row = barred[3 * gap + BOTH]
+        allowed = torch.zeros_like(row)
+        allowed[list(ids)] = True
+        row |= ~allowed
         return Rules(barred=barred)
 
     def can_hold(self, gap: int, length: int) -> bool:

@@ -45,7 +45,9 @@ def limits(job: Job, span: Span) -> tuple[int, int]:
 
 def guesses(job: Job, window: Window) -> list[int]:
     """A length for each gap to begin with."""
-    return [min(max(low, GUESS), high) for low, high in (limits(job, gap.span) for gap in window.gaps)]
+    return [
+        min(max(low, GUESS), high) for low, high in (limits(job, gap.span) for gap in window.gaps)
+    ]
 
 
 def probe(

@@ -95,6 +95,16 @@ def rewrite_words(
     )
 
 
+def proofread_words(wording: Wording, text: str) -> str:
+    """The request under which a text is looked at for mistakes."""
+    if wording is Wording.BARE:
+        return GAP_REQUEST
+    return (
+        "Write this text once more, word for word, and correct nothing but mistakes of spelling "
+        f"and grammar:\n{text}"
+    )
+
+
 def _marked(text: str, spans: Sequence[Span], indices: Sequence[int], start: int, end: int) -> str:
     """`text` from start to end with marks in place of the spans."""
     parts: list[str] = []

@@ -18,7 +18,7 @@ from engine.editing.prompts import rewrite_words
 from engine.editing.ranking import penalty
 from engine.editing.seams import lost, seam_checks
 from engine.editing.window import check_spans, refused
-from engine.messages import Check, CheckKind, RequestEvent
+from engine.messages import Check, CheckKind, RequestEvent, Span
 from engine.text.tokenizer import Tokenizer
 
 AROUND = 1500  # characters that a prompt shows on each side of the selection
@@ -43,26 +43,17 @@ class Draught:
 
 def rewrite(job: Job, instruction: str) -> Generator[RequestEvent, None, list[Filled]]:
     """Up to as many new texts as were asked for, the best first. Raises EngineFault."""
-    text, spans = job.request.text, job.request.spans
-    check_spans(text, spans)
-    if len(spans) != 1:
-        raise refused("One selection can be rewritten at a time.")
-    here = surroundings(text, spans, 0)
-    lead, core, trail = _trimmed(here.original)
-    if not core:
-        raise refused("Nothing is selected that could be rewritten.")
+    text, span = job.request.text, selection(job)
+    lead, core, trail = _trimmed(text[span.start : span.end])
     if not instruction.strip():
         raise refused("Say what should become of the selection.")
-    parts = _parts(job, core)
+    parts = split_parts(job, core)
     draughts = [Draught() for _ in range(job.request.alternatives)]
     for number, part in enumerate(parts):
         rest = "".join(parts[number + 1 :])
-        before = (
-            text[max(0, spans[0].start - AROUND) : spans[0].start]
-            + lead
-            + "".join(draughts[0].texts)
-        )[-AROUND:]
-        after = (rest + trail + text[spans[0].end : spans[0].end + AROUND])[:AROUND]
+        rewritten = lead + "".join(draughts[0].texts)
+        before = (text[max(0, span.start - AROUND) : span.start] + rewritten)[-AROUND:]
+        after = (rest + trail + text[span.end : span.end + AROUND])[:AROUND]
         draughts = yield from _rewrite_part(job, instruction, before, part, after, draughts, number)
     found = [
         _judge(job, draught, lead, trail, number, len(parts))
@@ -70,6 +61,17 @@ def rewrite(job: Job, instruction: str) -> Generator[RequestEvent, None, list[Fi
     ]
     good = [each for each in found if not _is_bad(each)]
     return sorted(distinct(good), key=lambda each: -each.score)
+
+
+def selection(job: Job) -> Span:
+    """The one span of the request. Raises EngineFault where it is not one, or blank."""
+    text, spans = job.request.text, job.request.spans
+    check_spans(text, spans)
+    if len(spans) != 1:
+        raise refused("One selection can be rewritten at a time.")
+    if not text[spans[0].start : spans[0].end].strip():
+        raise refused("Nothing is selected that could be rewritten.")
+    return spans[0]
 
 
 def _rewrite_part(
@@ -145,7 +147,7 @@ def _is_bad(filled: Filled) -> bool:
     return any(check.kind in FATAL | {CheckKind.UNCHANGED} for check in filled.checks)
 
 
-def _parts(job: Job, text: str) -> list[str]:
+def split_parts(job: Job, text: str) -> list[str]:
     """The text in pieces that are short enough for one canvas each. Joined they are the text."""
     share, whole = PART
     most = job.loaded.model.config.canvas_length * share // whole

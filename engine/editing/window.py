@@ -48,6 +48,13 @@ class Window:
         return sum(len(ids) for ids in self.fixed)
 
 
+def in_order(spans: Sequence[Span]) -> list[int]:
+    """Indices of the spans as they stand in the document; equal ones in the order of the request."""
+    return sorted(
+        range(len(spans)), key=lambda index: (spans[index].start, spans[index].end, index)
+    )
+
+
 def check_spans(text: str, spans: Sequence[Span]) -> None:
     """Raises EngineFault for spans that overlap, lie outside of the text or cannot be filled."""
     if not spans:
@@ -55,7 +62,7 @@ def check_spans(text: str, spans: Sequence[Span]) -> None:
     if len(spans) > MAX_SPANS:
         raise refused(f"The text has {len(spans)} gaps; {MAX_SPANS} can be filled at once.")
     at = 0
-    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+    for span in (spans[index] for index in in_order(spans)):
         if not at <= span.start <= span.end <= len(text):
             raise refused("The gaps overlap or lie outside of the text.")
         if span.length_hint is not None and span.length_hint < 1:
@@ -75,7 +82,7 @@ def groups(
     room: tokens that each gap may need; capacity: tokens of a canvas. Gaps share one where half of
     it would still be free for text around them.
     """
-    order = sorted(range(len(spans)), key=lambda index: (spans[index].start, index))
+    order = in_order(spans)
     found: list[list[int]] = []
     taken = 0
     for index in order:
