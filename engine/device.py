@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from engine.faults import is_out_of_memory
 from engine.memory import CUDA_CONTEXT
 
 MIB = 1 << 20
@@ -56,11 +57,11 @@ def stay_within_free(device: str) -> None:
 
 
 def answers(device: str) -> bool:
-    """Whether the device still computes."""
+    """Whether the device still computes; one that is full does."""
     try:
         return bool(torch.ones(2, device=device).sum().item() == 2)
-    except RuntimeError:
-        return False
+    except RuntimeError as error:
+        return is_out_of_memory(error)
 
 
 def others(own_pid: int) -> tuple[Holder, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from engine.messages import EngineError, ErrorKind
+from engine.messages import EngineError, EngineFault, ErrorKind
 
 _OUT_OF_MEMORY = (
     "out of memory",  # torch, CUDA, Triton
@@ -59,6 +59,15 @@ def is_lost(error: BaseException) -> bool:
 def is_of_device(error: BaseException) -> bool:
     """Whether CUDA reports it: then the GPU may be lost, whatever the words."""
     return _says(error, ("cuda", "cublas", "cudnn", "nvrtc"))
+
+
+def no_numbers() -> EngineFault:
+    """What to raise where a model computed NaN or infinity."""
+    return EngineFault(
+        ErrorKind.MODEL_BROKEN,
+        "The model computed values that are no numbers.",
+        "Load the model again. If it happens again, download it again.",
+    )
 
 
 def error_of(error: BaseException | None) -> EngineError:

@@ -47,12 +47,13 @@ def guarded(loaded: Loaded, events: Callable[[], Iterator[RequestEvent]]) -> Ite
             loaded.cache.cut(0)
         raise
     except BaseException as error:
-        told = error_of(error)
-        if is_lost(error) or (is_of_device(error) and not answers(device)):
+        told, is_full = error_of(error), is_out_of_memory(error)
+        may_be_lost = is_of_device(error) and not is_full
+        if is_lost(error) or (may_be_lost and not answers(device)):
             log.exception("the device is lost")
             raise EngineFault(LOST.kind, LOST.message, LOST.remedy, told.detail) from None
         _let_go(loaded, error)
-        if not is_out_of_memory(error):
+        if not is_full:
             raise
         log.exception("out of memory")
         told = shortage(loaded.needed_bytes, usable(device), _others(device), told.detail)
@@ -88,16 +89,27 @@ def shortage(needed: int, free: int, holders: Sequence[Holder], detail: str = ""
     needed, free: bytes; holders: other programs on the GPU, the largest first.
     """
     if needed <= free:  # in pieces too small, or freed meanwhile
-        message = "There was not enough memory for this."
-    else:
-        message = (
-            f"This needs {_gib(needed)} GiB of free memory for a moment; {_gib(free)} GiB are free."
+        return _short(
+            "There was not enough memory for this.",
+            "Close other programs or send a shorter text, then try again.",
+            detail,
         )
-    if holders:
-        most = holders[0]
-        remedy = f"{most.name} uses {_gib(most.bytes)} GiB. Close it, then try again."
-    else:
-        remedy = "Close other programs or send a shorter text, then try again."
+    missing = f"{(needed - free) / GIB:.2f}"
+    if not holders:
+        return _short(
+            f"For a moment this needs {missing} GiB of memory more than is free.",
+            "Close other programs or send a shorter text, then try again.",
+            detail,
+        )
+    most = holders[0]
+    return _short(
+        f"For a moment this needs {missing} GiB of memory more than the graphics card has free.",
+        f"{most.name} uses {most.bytes / GIB:.1f} GiB of it. Close that program, then try again.",
+        detail,
+    )
+
+
+def _short(message: str, remedy: str, detail: str) -> EngineError:
     return EngineError(kind=ErrorKind.OUT_OF_MEMORY, message=message, remedy=remedy, detail=detail)
 
 
@@ -114,7 +126,3 @@ def _let_go(loaded: Loaded, error: BaseException) -> None:
 
 def _others(device: str) -> tuple[Holder, ...]:
     return others(os.getpid()) if device == "cuda" else ()
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.1f}"

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.config import LayerConfig, ModelConfig, SamplingConfig
+from engine.faults import no_numbers
 from engine.kernels.vocabulary import softcapped_logits
 from engine.model.attention import Rotation, attend, attend_causal, project, rotation
 from engine.model.cache import KVCache
@@ -72,7 +73,8 @@ class Model:
         """Log-probabilities (float32 [T]) of ids (int64 [T]) behind the cache, by the encoder.
 
         The cache is left as it was. The probability of the first id comes from the last cached
-        token, which is encoded again; so the cache must hold at least one token.
+        token, which is encoded again; so the cache must hold at least one token. Raises EngineFault
+        for values that are no numbers.
         """
         if not cache.length:
             raise ValueError("score needs at least one token in the cache")
@@ -86,7 +88,10 @@ class Model:
                 hidden[0].split(SCORE_ROWS), ids.to(self.device).split(SCORE_ROWS), strict=True
             )
         ]
-        return torch.cat(parts)
+        found = torch.cat(parts)
+        if not bool(found.isfinite().all()):
+            raise no_numbers()
+        return found
 
     @torch.inference_mode()
     def denoise(self, canvas: Tensor, cache: KVCache, previous: Tensor | None) -> Tensor:
