@@ -18,18 +18,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.kernels.activations import Rows, device_of
 from engine.kernels.logits import (
-    Rows,
-    Table,
     Tile,
     arguments,
     default_tile,
+    num_rows,
     power_of_two_tile,
-    row_blocks,
+    table_parts,
     tempered_tile,
 )
-from engine.kernels.portable import cdiv, dot, jit, tl
+from engine.kernels.portable import as_float, cdiv, dot, jit, tl
 from engine.kernels.vocabulary_scan import VocabularyScan
+from engine.quant.tensors import Matrix
 
 TOLERANCE = 2**-8  # discarded mass up to which the kept tokens are enough
 CHUNK = 32_768  # tokens whose chances lie in memory at a time, 16 MB of bfloat16 for 256 rows
@@ -50,7 +51,7 @@ class ExpectedBuffers:
 
 def expected_buffers(
     hidden: Rows,
-    table: Table,
+    embedding: Matrix,
     dtype: torch.dtype,
     *,
     chunk: int = CHUNK,
@@ -58,9 +59,9 @@ def expected_buffers(
 ) -> ExpectedBuffers:
     """Memory for rows like `hidden`; dtype: of the result. About `chunk` tokens come at a time."""
     tile = tile or default_tile(hidden)
-    device, (rows, size) = hidden.values.device, hidden.values.shape
+    device, rows, (tokens, size) = device_of(hidden), num_rows(hidden), embedding.shape
     share = SHARES * tile.tokens
-    width = cdiv(min(chunk, table.values.shape[0]), share) * share
+    width = cdiv(min(chunk, tokens), share) * share
     return ExpectedBuffers(
         tile=tile,
         chances=torch.zeros(rows, width, dtype=dtype, device=device),
@@ -71,7 +72,7 @@ def expected_buffers(
 def expected_embedding(
     scan: VocabularyScan,
     hidden: Rows,
-    table: Table,
+    embedding: Matrix,
     buffers: ExpectedBuffers,
     out: Tensor,
     *,
@@ -81,22 +82,22 @@ def expected_embedding(
 ) -> None:
     """Writes the unscaled expected embeddings to `out` [R, D].
 
-    scan: of the same rows, table, softcap and temperature. A tolerance below zero makes all rows
+    scan: of the same rows, embedding, softcap and temperature. A tolerance below zero makes all rows
     exact, one of 1 none. Nothing waits for the device.
     """
-    (num_rows, size), num_tokens = hidden.values.shape, table.values.shape[0]
-    tile, width = buffers.tile, buffers.chances.shape[1]
+    tile, (rows, width), (num_tokens, size) = buffers.tile, buffers.chances.shape, embedding.shape
     assert out.is_contiguous()
-    assert out.shape == hidden.values.shape
-    blocks, options = row_blocks(hidden, tile), {"num_warps": tile.warps, "num_stages": tile.stages}
+    assert out.shape == (rows, size)
+    table, table_scale, exponents = table_parts(embedding)
+    blocks, options = cdiv(rows, tile.rows), {"num_warps": tile.warps, "num_stages": tile.stages}
     for start in range(0, num_tokens, width):
         _chances[(blocks, width // tile.tokens)](
-            *arguments(hidden, table, temperature),
+            *arguments(hidden, embedding, temperature),
             scan.log_total,
             scan.discarded,
             buffers.chances,
             start,
-            num_rows,
+            rows,
             num_tokens,
             width,
             TOLERANCE=tolerance,
@@ -109,11 +110,11 @@ def expected_embedding(
         )
         _accumulate[(blocks, cdiv(size, _BLOCK_D), SHARES)](
             buffers.chances,
-            table.values,
+            table,
             scan.discarded,
             buffers.sums,
             start,
-            num_rows,
+            rows,
             num_tokens,
             width,
             TOLERANCE=tolerance,
@@ -123,17 +124,17 @@ def expected_embedding(
             BLOCK_D=_BLOCK_D,
             **options,
         )
-    _finish[(num_rows, cdiv(size, _BLOCK_D))](
+    _finish[(rows, cdiv(size, _BLOCK_D))](
         scan.count,
         scan.tokens,
         scan.chances,
         scan.discarded,
         buffers.sums,
-        table.values,
-        table.scale,
-        table.exponents,
+        table,
+        table_scale,
+        exponents,
         out,
-        num_rows,
+        rows,
         TOLERANCE=tolerance,
         SIZE=size,
         KEPT=scan.tokens.shape[1],
@@ -160,6 +161,7 @@ def _needs_work(discarded, rows, num_rows, tolerance):
 def _chances(
     hidden,
     hidden_scale,
+    stride,
     table,
     table_scale,
     exponents,
@@ -183,7 +185,7 @@ def _chances(
         place = tl.program_id(1) * BLOCK_V + tl.arange(0, BLOCK_V)
         tokens = start + place
         logits = tempered_tile(
-            hidden, hidden_scale, table, table_scale, exponents, temperature,
+            hidden, hidden_scale, stride, table, table_scale, exponents, temperature,
             rows, tokens, num_rows, num_tokens, SIZE, SOFTCAP, BLOCK_D,
         )  # fmt: skip
         is_row = rows < num_rows
@@ -229,7 +231,7 @@ def _accumulate(
                 mask=(tokens < num_tokens)[:, None] & in_depth,
                 other=0,
             )
-            acc = dot(chance, embeddings.to(chance.dtype), acc)
+            acc = dot(chance, as_float(embeddings, chance.dtype), acc)
         tl.store(sums + here, acc, mask=is_row & in_depth)
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.kernels.portable import capability, cdiv, dot, jit, tl
+from engine.kernels.activations import Rows, pointers
+from engine.kernels.portable import as_float, capability, dot, jit, tl
 from engine.quant.tensors import Int8Tensor, Matrix
 
 
@@ -26,62 +27,55 @@ class Tile:
     stages: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Final hidden states. The int8 form is for a table of int8: both go to the int8 tensor cores."""
+def table_parts(embedding: Matrix) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Numbers or codes [V, D], scale (float32 [V]) and exponents (int8 [D]) of codes.
 
-    values: (
-        Tensor  # [R, D] of the network's dtype; or int8, then already with the table's exponents
-    )
-    scale: Tensor | None = None  # float32 [R], of int8 values
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """The embedding as kernels read it."""
-
-    values: Tensor  # [V, D]: plain, or int8 codes
-    scale: Tensor | None = None  # float32 [V], of codes
-    exponents: Tensor | None = None  # int8 [D], of codes
-
-
-def table_of(embedding: Matrix) -> Table:
-    """Raises TypeError for four bits: the formats keep the embedding at eight or plain."""
+    Raises TypeError for four bits: the formats keep the embedding at eight or plain.
+    """
     if isinstance(embedding, Tensor):
-        return Table(values=embedding)
+        return embedding, None, None
     if isinstance(embedding, Int8Tensor):
-        return Table(values=embedding.codes, scale=embedding.scale, exponents=embedding.exponents)
+        return embedding.codes, embedding.scale, embedding.exponents
     raise TypeError("no kernel for an embedding of four bits")
 
 
 def default_tile(hidden: Rows) -> Tile:
     """For the device and dtype of the rows: what its shared memory holds. No timing chose it yet."""
-    depth = 128 if hidden.values.dtype == torch.int8 else 64
-    stages = 4 if capability(hidden.values) in (90, 100, 103) else 3
+    values = pointers(hidden)[0]
+    depth = 128 if values.dtype == torch.int8 else 64
+    stages = 4 if 90 <= capability(values) < 110 else 3
     return Tile(rows=128, tokens=128, depth=depth, warps=8, stages=stages)
 
 
-def row_blocks(hidden: Rows, tile: Tile) -> int:
-    return cdiv(hidden.values.shape[0], tile.rows)
+def num_rows(hidden: Rows) -> int:
+    return pointers(hidden)[0].shape[0]
 
 
-def arguments(hidden: Rows, table: Table, temperature: Tensor) -> tuple[Tensor | None, ...]:
-    """What `tempered_tile` reads, in its order. Asserts what it relies on."""
-    assert hidden.values.is_contiguous()
-    assert table.values.is_contiguous()
-    assert hidden.values.shape[1] == table.values.shape[1]
-    assert (hidden.values.dtype == torch.int8) == (hidden.scale is not None)
-    assert hidden.scale is None or table.scale is not None
+def arguments(
+    hidden: Rows, embedding: Matrix, temperature: Tensor
+) -> tuple[Tensor | int | None, ...]:
+    """What `tempered_tile` reads, up to the temperature. Asserts what it relies on.
+
+    Rows of int8 have one scale each, and were multiplied with the embedding's exponents before.
+    """
+    values, scale, _ = pointers(hidden)
+    codes, code_scale, exponents = table_parts(embedding)
+    assert values.is_contiguous()
+    assert codes.is_contiguous()
+    assert values.shape[1] >= codes.shape[1]
     assert temperature.dtype == torch.float32
-    # Rows of int8 met the exponents when they were quantised.
-    exponents = table.exponents if hidden.scale is None else None
-    return hidden.values, hidden.scale, table.values, table.scale, exponents, temperature
+    if isinstance(hidden, Tensor):
+        return values, None, values.shape[1], codes, code_scale, exponents, temperature
+    assert scale.shape[1] == 1
+    assert code_scale is not None
+    return values, scale, values.shape[1], codes, code_scale, None, temperature
 
 
 @jit
 def tempered_tile(
     hidden,
     hidden_scale,
+    stride,
     table,
     table_scale,
     exponents,
@@ -102,7 +96,7 @@ def tempered_tile(
     for start in range(0, SIZE, BLOCK_D):
         depth = start + tl.arange(0, BLOCK_D)
         x = tl.load(
-            hidden + rows[:, None] * SIZE + depth[None, :],
+            hidden + rows[:, None] * stride + depth[None, :],
             mask=(rows < num_rows)[:, None] & (depth < SIZE)[None, :],
             other=0,
         )
@@ -114,7 +108,7 @@ def tempered_tile(
             mask=in_table[None, :] & (depth < SIZE)[:, None],
             other=0,
         )
-        acc = dot(x, w.to(x.dtype), acc)
+        acc = dot(x, w if x.dtype == tl.int8 else as_float(w, x.dtype), acc)
     logits = acc.to(tl.float32)
     if hidden_scale is not None:
         logits *= tl.load(hidden_scale + rows, mask=rows < num_rows, other=0)[:, None]

@@ -95,3 +95,11 @@ def dot(a, b, acc):
         a = a.to(tl.float32)
         b = b.to(tl.float32)
     return tl.dot(a, b, acc, input_precision="ieee", out_dtype=acc.dtype)
+
+
+@jit
+def as_float(x, kind):
+    """x in the float dtype `kind`; int8 by way of float32, the interpreter's bfloat16 of it is garbage."""
+    if x.dtype == tl.int8:
+        x = x.to(tl.float32)
+    return x.to(kind)

@@ -18,15 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.kernels.logits import (
-    Rows,
-    Table,
-    Tile,
-    arguments,
-    default_tile,
-    row_blocks,
-    tempered_tile,
-)
+from engine.kernels.activations import Rows, device_of
+from engine.kernels.logits import Tile, arguments, default_tile, num_rows, tempered_tile
 from engine.kernels.noise import gumbel_noise, gumbel_tile
 from engine.kernels.portable import cdiv, jit, power_of_two, tl
 from engine.kernels.vocabulary import softcapped_logits
@@ -64,12 +57,12 @@ class ScanBuffers:
 
 
 def scan_buffers(
-    hidden: Rows, table: Table, *, kept: int = KEPT, tile: Tile | None = None
+    hidden: Rows, embedding: Matrix, *, kept: int = KEPT, tile: Tile | None = None
 ) -> ScanBuffers:
     """Memory for rows like `hidden`; `kept` is a power of two."""
     tile = tile or default_tile(hidden)
-    rows, device = hidden.values.shape[0], hidden.values.device
-    tiles = cdiv(table.values.shape[0], tile.tokens)
+    rows, device = num_rows(hidden), device_of(hidden)
+    tiles = cdiv(embedding.shape[0], tile.tokens)
     return ScanBuffers(
         tile=tile,
         result=VocabularyScan(
@@ -91,7 +84,7 @@ def scan_buffers(
 
 def scan_vocabulary(
     hidden: Rows,
-    table: Table,
+    embedding: Matrix,
     buffers: ScanBuffers,
     *,
     softcap: float,
@@ -105,18 +98,17 @@ def scan_vocabulary(
     temperature: float32 scalar tensor; seed, step: int64 scalar tensors. All are read on the device, and
     nothing waits for it. Fixed by the buffers: rows, vocabulary, kept tokens and tile.
     """
-    (num_rows, size), num_tokens = hidden.values.shape, table.values.shape[0]
-    tile, result = buffers.tile, buffers.result
-    tiles = buffers.sampled.shape[0]
-    _scan[(row_blocks(hidden, tile), tiles)](
-        *arguments(hidden, table, temperature),
+    (num_tokens, size), tile, result = embedding.shape, buffers.tile, buffers.result
+    tiles, rows = buffers.sampled.shape
+    _scan[(cdiv(rows, tile.rows), tiles)](
+        *arguments(hidden, embedding, temperature),
         seed,
         step,
         buffers.sums,
         buffers.sampled,
         buffers.largest,
         buffers.tokens,
-        num_rows,
+        rows,
         num_tokens,
         SIZE=size,
         SOFTCAP=softcap,
@@ -127,13 +119,13 @@ def scan_vocabulary(
         num_warps=tile.warps,
         num_stages=tile.stages,
     )
-    _join[(num_rows,)](
+    _join[(rows,)](
         buffers.sums,
         buffers.sampled,
         buffers.largest,
         buffers.tokens,
         *(getattr(result, name) for name in VocabularyScan.__dataclass_fields__),
-        num_rows,
+        rows,
         num_tokens,
         tiles,
         LOG_THRESHOLD=math.log(threshold),
@@ -166,6 +158,7 @@ def scan_reference(
 def _scan(
     hidden,
     hidden_scale,
+    stride,
     table,
     table_scale,
     exponents,
@@ -190,7 +183,7 @@ def _scan(
     tile, tiles = tl.program_id(1), tl.num_programs(1)
     tokens = tile * BLOCK_V + tl.arange(0, BLOCK_V)
     logits = tempered_tile(
-        hidden, hidden_scale, table, table_scale, exponents, temperature,
+        hidden, hidden_scale, stride, table, table_scale, exponents, temperature,
         rows, tokens, num_rows, num_tokens, SIZE, SOFTCAP, BLOCK_D,
     )  # fmt: skip
     here, is_row = tile * num_rows + rows, rows < num_rows

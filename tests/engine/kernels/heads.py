@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.kernels.logits import Rows, Table, Tile, table_of
+from engine.kernels.activations import Form, Int8Rows, Rows, plain_rows
+from engine.kernels.logits import Tile
 from engine.quant.pack import powers_of_two
 from engine.quant.quantise import quantise_int8
 from engine.quant.tensors import Matrix, dequantise
@@ -21,10 +22,9 @@ TALL = Tile(rows=128, tokens=16, depth=16, warps=4, stages=1)
 @dataclass(frozen=True)
 class Head:
     rows: Rows
-    table: Table
-    hidden: Tensor  # float64 [R, D], what the rows stand for
-    embedding: Tensor  # float64 [V, D]
     matrix: Matrix
+    hidden: Tensor  # float64 [R, D], what the rows stand for
+    embedding: Tensor  # float64 [V, D], what the matrix stands for
 
     def log_chances(self, softcap: float, temperature: float) -> Tensor:
         """float64 [R, V]."""
@@ -33,22 +33,21 @@ class Head:
 
 
 def make_head(hidden: Tensor, embedding: Tensor, kind: str = "float32") -> Head:
-    """kind: "float32", "bfloat16", "w8a16" (float32 rows) or "w8a8"."""
+    """kind: "float32", "bfloat16", "w8a16" (float32 rows), "w8a16 bfloat16" or "w8a8"."""
     if kind in ("float32", "bfloat16"):
         dtype = getattr(torch, kind)
         hidden, embedding = hidden.to(dtype), embedding.to(dtype)
-        return Head(
-            Rows(values=hidden), table_of(embedding), hidden.double(), embedding.double(), embedding
-        )
+        return Head(hidden, embedding, hidden.double(), embedding.double())
     matrix = quantise_int8(embedding, name="embedding")
-    exact, table = dequantise(matrix).double(), table_of(matrix)
-    if kind == "w8a16":
-        return Head(Rows(values=hidden), table, hidden.double(), exact, matrix)
+    exact = dequantise(matrix).double()
+    if kind.startswith("w8a16"):
+        hidden = hidden.to(torch.bfloat16 if kind.endswith("bfloat16") else torch.float32)
+        return Head(hidden, matrix, hidden.double(), exact)
     factors = powers_of_two(matrix.exponents)
-    scale = (hidden * factors).abs().amax(dim=1).clamp(min=1e-6) / 127
-    codes = (hidden * factors / scale[:, None]).round().to(torch.int8)
-    meant = codes.double() * scale[:, None].double() / factors
-    return Head(Rows(values=codes, scale=scale), table, meant, exact, matrix)
+    rows = plain_rows(hidden * factors, Form(whole=True), torch.float32)
+    assert isinstance(rows, Int8Rows)
+    meant = rows.codes[:, : hidden.shape[1]].double() * rows.scale.double() / factors
+    return Head(rows, matrix, meant, exact)
 
 
 def random_head(
