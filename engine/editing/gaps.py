@@ -12,9 +12,9 @@ from engine.editing.job import Job
 from engine.editing.length import GUESS, limits
 from engine.editing.long_gap import fill_long_gap, is_long
 from engine.editing.prompts import infill_words
-from engine.editing.prove import fill
+from engine.editing.prove import fill, in_order
 from engine.editing.seams import NEAR
-from engine.editing.window import build_window, check_spans, groups, in_order
+from engine.editing.window import build_window, check_spans, groups
 from engine.messages import EngineFault, ErrorKind, RequestEvent, Span
 
 AROUND = 6000  # characters of the document that a prompt shows on each side of its gaps

@@ -13,7 +13,7 @@ def fill(text: str, spans: Sequence[Span], texts: Sequence[str]) -> str:
     """`text` with span i replaced by texts[i], everything outside of them untouched."""
     parts: list[str] = []
     at = 0
-    for index in _in_order(spans):
+    for index in in_order(spans):
         parts += [text[at : spans[index].start], texts[index]]
         at = spans[index].end
     return "".join([*parts, text[at:]])
@@ -26,7 +26,7 @@ def prove_outside(text: str, spans: Sequence[Span], texts: Sequence[str], edited
     """
     if len(texts) != len(spans):
         raise _fault("the proposal has another number of texts than the request has spans")
-    order = _in_order(spans)
+    order = in_order(spans)
     place = at = 0  # in the edited document, in the original
     for index in order:
         span = spans[index]
@@ -47,7 +47,8 @@ def _expect(edited: str, place: int, wanted: str, where: str) -> int:
     return end
 
 
-def _in_order(spans: Sequence[Span]) -> list[int]:
+def in_order(spans: Sequence[Span]) -> list[int]:
+    """Indices of the spans as they stand in the document; equal ones in the request's order."""
     return sorted(
         range(len(spans)), key=lambda index: (spans[index].start, spans[index].end, index)
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.editing.borders import Border, left_border, right_border
+from engine.editing.prove import in_order
 from engine.messages import EngineFault, ErrorKind, Span
 from engine.text.tokenizer import Tokenizer, clean
 
@@ -46,13 +47,6 @@ class Window:
     def pinned(self) -> int:
         """Tokens around the gaps."""
         return sum(len(ids) for ids in self.fixed)
-
-
-def in_order(spans: Sequence[Span]) -> list[int]:
-    """Indices of the spans as they stand in the document; equal ones in the order of the request."""
-    return sorted(
-        range(len(spans)), key=lambda index: (spans[index].start, spans[index].end, index)
-    )
 
 
 def check_spans(text: str, spans: Sequence[Span]) -> None:
