@@ -19,6 +19,7 @@ from app.bridge import EngineBridge
 from app.errors import ErrorDialog, catch_everything, log_to_file
 from app.paths import Paths, user_paths
 from app.preload import preload_torch, uncollected
+from app.restart import Shown, add_options, shown_in, start_again
 from app.settings import Scheme, SettingsStore, language_of
 from app.single import Doorbell, bring_to_front, show_other
 from app.state.autosave import Writer
@@ -165,13 +166,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     look = choose_look(qt, paths, Scheme(options.theme) if options.theme else None)
     model = options.model or look.settings.value.model_folder or "demo"
     running = build(paths, LoadRequest(model=model), look, load, run_job)
+    shown_in(options).show_again(running.window, running.chats)
     running.window.show()
     doorbell.rings(lambda: bring_to_front(running.window))
     running.window.closing.connect(doorbell.close)
+    again: list[Shown] = []
+
+    def restart() -> None:
+        again.append(Shown.of(running.window, running.chats))
+        running.window.close()
+
+    running.status.restart_requested.connect(restart)
     code = qt.exec()
     ended = running.shut_down()
     faulthandler.disable()
-    if not ended:  # a step that never returns must not hold the process; everything is saved
+    if again:
+        start_again(again[0])
+    # A step that never returns, or a GPU that is gone, must not hold the process; all is saved.
+    if not ended or running.status.state.is_lost:
         logging.shutdown()
         os._exit(code)
     crash_log.close()
@@ -184,6 +196,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--model", metavar="DIR", help="a model's folder (default: as in the settings)"
     )
     parser.add_argument("--theme", choices=[scheme.value for scheme in Scheme])
+    add_options(parser)
     return parser.parse_args(arguments)
 
 

@@ -13,6 +13,7 @@ from engine.messages import (
     Committed,
     Draft,
     EngineError,
+    ErrorKind,
     Event,
     Failed,
     Finished,
@@ -49,15 +50,22 @@ class EngineState:
     ready: Ready | None = None
     error: EngineError | None = None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether only another process can have the GPU again."""
+        return self.error is not None and self.error.kind is ErrorKind.ENGINE_LOST
+
 
 class EngineStatus(QObject):
     """Loads one model and knows how far that is.
 
     Signals:
         changed(EngineState)
+        restart_requested(): the user wants the engine back and the GPU is lost for this process.
     """
 
     changed = Signal(object)
+    restart_requested = Signal()
 
     def __init__(
         self, bridge: EngineBridge, request: LoadRequest, parent: QObject | None = None
@@ -77,8 +85,19 @@ class EngineStatus(QObject):
     def is_demo(self) -> bool:
         return self._request.model == "demo"
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a report of a fault should say of the model; empty while there is none."""
+        ready = self._state.ready
+        if ready is None:
+            return {}
+        return {"model": ready.model, "device": ready.device, "context": str(ready.context)}
+
     def load(self) -> None:
         """Loads the model, or tries again after a failure. Else it does nothing."""
+        if self._state.is_lost:
+            self.restart_requested.emit()
+            return
         if self._state.phase in (Phase.LOADING, Phase.READY):
             return
         self._request_id = self._bridge.submit(self._request)
@@ -86,6 +105,8 @@ class EngineStatus(QObject):
 
     @Slot(object)
     def _on_event(self, event: Event) -> None:
+        if isinstance(event, Failed) and event.error.kind is ErrorKind.ENGINE_LOST:
+            self._set(EngineState(phase=Phase.FAILED, error=event.error))
         if event.request_id != self._request_id:
             return
         match event:

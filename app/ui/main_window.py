@@ -272,7 +272,8 @@ class MainWindow(QWidget):
         self.composer.set_placeholder(placeholder(state.phase))
         if state.phase is Phase.FAILED and state.error is not None:
             message, remedy = tr_engine(state.error.message), tr_engine(state.error.remedy)
-            self.notice.tell(message, remedy, can_retry=True)
+            restart = tr("Restart Redraft") if state.is_lost else ""
+            self.notice.tell(message, remedy, can_retry=True, retry=restart)
         elif state.phase is Phase.READY:
             self.notice.resolve()
             self.meter.refresh()

@@ -49,7 +49,11 @@ class Notice(QFrame):
         if not self._retry.isHidden():
             self.hide()
 
-    def tell(self, message: str, remedy: str = "", *, can_retry: bool = False) -> None:
+    def tell(
+        self, message: str, remedy: str = "", *, can_retry: bool = False, retry: str = ""
+    ) -> None:
+        """`retry`: what the button says instead of "Try again"."""
+        self._retry.setText(retry or tr("Try again"))
         self._message.setText(message)
         self._remedy.setText(remedy)
         self._remedy.setVisible(bool(remedy))
