@@ -28,7 +28,7 @@ from engine.kernels.activations import (
     store_blocks,
     values,
 )
-from engine.kernels.portable import cdiv, constant, dot, jit, tl
+from engine.kernels.portable import cdiv, constant, dot, jit, nibbles, tl
 from engine.kernels.routing import Schedule
 from engine.kernels.tiles import gated_tile, product_tile
 from engine.quant.layouts import BLOCK, ZERO_STEPS
@@ -133,7 +133,7 @@ def gelu(x):
 
 @jit
 def _inputs(x, scale, sums, row, there, block, blocks, GROUP: tl.constexpr, INT8: tl.constexpr):
-    """Both halves of a block of inputs of the rows, their scale, and the sums of both groups."""
+    """Both halves of a block of inputs of the rows, their scale, and a sixteenth of both groups' sums."""
     half = tl.arange(0, _HALF)
     at = row * blocks + block
     low = tl.load(x + (at * _BLOCK)[:, None] + half[None, :], mask=there[:, None], other=0)
@@ -146,6 +146,8 @@ def _inputs(x, scale, sums, row, there, block, blocks, GROUP: tl.constexpr, INT8
         groups: tl.constexpr = _BLOCK // GROUP
         first = tl.load(sums + at * groups, mask=there, other=0).to(tl.float32)
         second = tl.load(sums + at * groups + groups - 1, mask=there, other=0).to(tl.float32)
+        first *= 1.0 / _ZERO_STEPS
+        second *= 1.0 / _ZERO_STEPS
     return low, high, factor, first, second
 
 
@@ -176,8 +178,9 @@ def _accumulate(
         s1, z1 = _group(scale, zero, 2 * block + 1, output, there, N)
     if INT8:
         none = tl.zeros(acc.shape, tl.int32)
-        q0 = tl.trans((packed & 15).to(tl.int8))
-        q1 = tl.trans((packed >> 4).to(tl.int8))
+        q0, q1 = nibbles(packed)
+        q0 = tl.trans(q0)
+        q1 = tl.trans(q1)
     else:
         none = tl.zeros(acc.shape, tl.float32)
         q0 = (packed & 15).to(tl.float32) * _ZERO_STEPS - z0[:, None]
@@ -188,14 +191,14 @@ def _accumulate(
     if GROUP == 64:
         part = dot(high, q1, part).to(tl.float32)
         if INT8:
-            part -= first[:, None] * (z0 / _ZERO_STEPS)[None, :]
+            part -= first[:, None] * z0[None, :]
         part *= s0[None, :]
     else:
         rest = dot(high, q1, none).to(tl.float32)
         part = part.to(tl.float32)
         if INT8:
-            part -= first[:, None] * (z0 / _ZERO_STEPS)[None, :]
-            rest -= second[:, None] * (z1 / _ZERO_STEPS)[None, :]
+            part -= first[:, None] * z0[None, :]
+            rest -= second[:, None] * z1[None, :]
         part = part * s0[None, :] + rest * s1[None, :]
     if INT8:
         part *= factor[:, None]
@@ -216,6 +219,7 @@ def _gated(
     if expert >= 0:
         pair = tl.load(order + place * ROWS + tl.arange(0, ROWS))
         filled = pair < M
+        token = pair // top_k
         output = tile * _BLOCK + tl.arange(0, _BLOCK)
         there = output < width
         N = 2 * width
@@ -227,7 +231,7 @@ def _gated(
         up = tl.zeros((ROWS, _BLOCK), tl.float32)
         for block in range(blocks):
             low, high, factor, first, second = _inputs(
-                x, x_scale, x_sums, pair // top_k, filled, block, blocks, GROUP, INT8
+                x, x_scale, x_sums, token, filled, block, blocks, GROUP, INT8
             )
             gate = _accumulate(
                 gate, low, high, factor, first, second, codes, scale, zero,

@@ -82,7 +82,24 @@ def power_of_two(n: int) -> int:
     return 1 << (n - 1).bit_length()
 
 
-_UPCASTS = constant(INTERPRETED)
+_IS_INTERPRETED = constant(INTERPRETED)
+
+
+@jit
+def nibbles(packed):
+    """The low and the high halves of bytes (uint8 of any shape), as int8.
+
+    The compiler takes bytes one by one; by hand it is three instructions for eight halves.
+    """
+    if _IS_INTERPRETED:
+        low = (packed & 15).to(tl.int8)
+        high = (packed >> 4).to(tl.int8)
+    else:
+        low, high = tl.inline_asm_elementwise(
+            "{ .reg .b32 t; shr.b32 t, $2, 4; and.b32 $0, $2, 0x0F0F0F0F; and.b32 $1, t, 0x0F0F0F0F; }",
+            "=r,=r,r", [packed], dtype=(tl.int8, tl.int8), is_pure=True, pack=4,
+        )  # fmt: skip
+    return low, high
 
 
 @jit
@@ -91,7 +108,7 @@ def dot(a, b, acc):
 
     The interpreter multiplies bfloat16 as if its bits were integers, so there it goes by float32.
     """
-    if _UPCASTS and a.dtype == tl.bfloat16:
+    if _IS_INTERPRETED and a.dtype == tl.bfloat16:
         a = a.to(tl.float32)
         b = b.to(tl.float32)
     return tl.dot(a, b, acc, input_precision="ieee", out_dtype=acc.dtype)
