@@ -13,6 +13,7 @@ from torch import Tensor
 import engine.quant.matmul
 from engine.kernels import dense, experts, norms, portable, routing
 from engine.kernels.activations import HALF, Form, Rows, plain_rows, values
+from engine.kernels.heads import split_heads, split_heads_plain
 from engine.kernels.norms import FinishWeights, Reader
 from engine.kernels.tiles import expert_rows
 from engine.model.layer import finish_layer
@@ -83,6 +84,18 @@ def test_finish(form: Form) -> None:
     found, rows = norms.finish(*given)
     same(found, norms.finish_plain(*given)[0])
     stand_for(rows, F.rms_norm(found.float(), (D,), draw(D), EPS), form)
+
+
+@pytest.mark.parametrize(("size", "kv_heads", "shared"), [(256, 8, False), (512, 2, True)])
+def test_heads(size: int, kv_heads: int, shared: bool) -> None:
+    joined = draw(2 * 255, (16 + (1 if shared else 2) * kv_heads) * size).to(BF16)
+    q_norm, k_norm = draw(2, size).to(BF16)
+    angle = draw(255, size) * 100
+    given = (joined, q_norm, k_norm, angle.cos(), angle.sin(), kv_heads, EPS)
+    found = split_heads(*given, values_are_keys=shared)
+    wanted = split_heads_plain(*given, values_are_keys=shared)
+    for name in ("queries", "keys", "values"):
+        same(getattr(found, name), getattr(wanted, name))
 
 
 @pytest.mark.parametrize("tokens", ROWS)

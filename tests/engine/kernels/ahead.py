@@ -22,6 +22,7 @@ from triton.runtime.jit import JITFunction  # noqa: E402
 
 from engine.kernels import dense, experts, norms, routing  # noqa: E402
 from engine.kernels.activations import HALF, Form, empty_rows  # noqa: E402
+from engine.kernels.heads import split_heads  # noqa: E402
 from engine.quant.layouts import Int4Layout, Int8Layout  # noqa: E402
 from engine.quant.tensors import Int4Tensor, Int8Tensor, empty_parts  # noqa: E402
 
@@ -83,6 +84,8 @@ def main() -> None:
     norms.norm(x, reader, 1e-6)
     norms.add_norm(x, x, factor, 1e-6, reader, reader, factor)
     behind = norms.FinishWeights(dense=factor, sparse=factor, both=factor, scalar=factor[:1])
+    joined, turn = torch.empty(tokens, 8192, dtype=BF16), torch.empty(tokens, 256)
+    split_heads(joined, turn[0], turn[0], turn, turn, 8, 1e-6, values_are_keys=False)
     pairs, share = torch.empty(tokens * top_k, size, dtype=BF16), torch.empty(tokens, top_k)
     norms.finish(x, x, pairs, share, behind, 1e-6, reader)
     routing.route(torch.empty(tokens, count, dtype=BF16), factor[:count], top_k)

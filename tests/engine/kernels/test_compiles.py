@@ -22,7 +22,7 @@ def test_the_kernels_compile_for_a_gpu_and_fit_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     made = [json.loads(line) for line in done.stdout.splitlines()]
     assert {each["kernel"].removeprefix("engine.kernels.") for each in made} == {
-        "norms._norm", "norms._add_norm", "norms._finish", "routing._route", "routing._schedule",
+        "norms._norm", "norms._add_norm", "norms._finish", "heads._split_heads", "routing._route", "routing._schedule",
         "experts._gated", "experts._product", "dense._gated", "dense._product",
     }  # fmt: skip
     assert all(each["shared"] <= SHARED for each in made)
