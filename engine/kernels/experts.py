@@ -1,12 +1,6 @@
 """Grouped products with int4 weights: each block of rows is multiplied with its expert's matrix.
 
-A program computes a tile of a block's outputs, 64 inputs at a time, which is one block of the weights'
-layout (`quant.layouts`): its low halves meet inputs 0..31, its high halves 32..63. The weights are
-never scaled: whole numbers go into the dot, and its result is multiplied by the group's scale.
-
-    int8 rows      acc += a_scale · w_scale · (Σ a·q - z/16 · Σ a)     int8 tensor cores
-    16-bit rows    acc += w_scale / 16 · Σ a·(16 q - z)                exact in bfloat16, too
-
+A program computes a tile of a block's outputs, 64 inputs at a time; `int4` has such a step.
 A weight without experts is one with a single expert (`routing.whole`). Shape letters: E experts,
 N outputs, K inputs, P inputs filled up to blocks of 64, I expert width, T rows, M pairs.
 """
@@ -28,12 +22,15 @@ from engine.kernels.activations import (
     store_blocks,
     values,
 )
-from engine.kernels.portable import cdiv, constant, dot, jit, nibbles, tl
+from engine.kernels.int4 import accumulate, inputs, matrix
+from engine.kernels.portable import cdiv, constant, jit, tl
 from engine.kernels.routing import Schedule
 from engine.kernels.tiles import gated_tile, product_tile
-from engine.quant.layouts import BLOCK, ZERO_STEPS
+from engine.quant.layouts import BLOCK
 from engine.quant.pack import powers_of_two
 from engine.quant.tensors import Int4Tensor
+
+SMALLEST_BLOCK = 32  # a dot has 16 rows at least, and a block that is half full takes the half
 
 
 def gated_product(
@@ -46,7 +43,7 @@ def gated_product(
     schedule: of M = T top_k pairs. exponents: of the weight behind, int8 [E, I] or [I]. form: what
     that one reads; dtype: of rows that are not quantised.
     """
-    _check(x, weight)
+    _check(x, weight, schedule)
     width, device = weight.shape[-2] // 2, device_of(x)
     out = empty_rows(form, schedule.pairs, width, dtype, device)
     tile, tiles = gated_tile(weight.codes, schedule.block), cdiv(width, BLOCK)
@@ -77,7 +74,7 @@ def product(x: Rows, weight: Int4Tensor, schedule: Schedule, dtype: torch.dtype)
 
     x: rows [M, P], the exponents of `weight` in them. weight: [E, N, K] or [N, K].
     """
-    _check(x, weight)
+    _check(x, weight, schedule)
     outputs, device = weight.shape[-2], device_of(x)
     out = torch.empty((schedule.pairs, outputs), dtype=dtype, device=device)
     tile = product_tile(weight.codes, schedule.block)
@@ -107,8 +104,10 @@ def _product_of(rows: Tensor, weight: Int4Tensor, experts: Tensor) -> Tensor:
     return out
 
 
-def _check(x: Rows, weight: Int4Tensor) -> None:
+def _check(x: Rows, weight: Int4Tensor, schedule: Schedule) -> None:
     """Kernels count on it: a wrong group would give wrong numbers, not an error."""
+    if schedule.block < SMALLEST_BLOCK:
+        raise ValueError(f"blocks of {schedule.block} rows are too small to be halved")
     padded, rows = weight.layout.padded_inputs, x if isinstance(x, Tensor) else x.codes
     if rows.shape[1] != padded or not rows.is_contiguous():
         raise ValueError(f"rows must be contiguous and have {padded} columns: {tuple(rows.shape)}")
@@ -120,8 +119,6 @@ def _check(x: Rows, weight: Int4Tensor) -> None:
 
 
 _BLOCK = constant(BLOCK)
-_HALF = constant(BLOCK // 2)
-_ZERO_STEPS = constant(float(ZERO_STEPS))
 
 
 @jit
@@ -132,79 +129,35 @@ def gelu(x):
 
 
 @jit
-def _inputs(x, scale, sums, row, there, block, blocks, GROUP: tl.constexpr, INT8: tl.constexpr):
-    """Both halves of a block of inputs of the rows, their scale, and a sixteenth of both groups' sums."""
-    half = tl.arange(0, _HALF)
-    at = row * blocks + block
-    low = tl.load(x + (at * _BLOCK)[:, None] + half[None, :], mask=there[:, None], other=0)
-    high = tl.load(x + (at * _BLOCK + _HALF)[:, None] + half[None, :], mask=there[:, None], other=0)
-    factor = tl.zeros(row.shape, tl.float32)
-    first = factor
-    second = factor
-    if INT8:
-        factor = tl.load(scale + at, mask=there, other=0.0)
-        groups: tl.constexpr = _BLOCK // GROUP
-        first = tl.load(sums + at * groups, mask=there, other=0).to(tl.float32)
-        second = tl.load(sums + at * groups + groups - 1, mask=there, other=0).to(tl.float32)
-        first *= 1.0 / _ZERO_STEPS
-        second *= 1.0 / _ZERO_STEPS
-    return low, high, factor, first, second
-
-
-@jit
-def _group(scale, zero, group, output, there, N):
-    """Scale and zero of a group for some outputs; the zero in sixteenths."""
-    at = group * N + output
-    return (
-        tl.load(scale + at, mask=there, other=0.0).to(tl.float32),
-        tl.load(zero + at, mask=there, other=0).to(tl.float32),
-    )
-
-
-@jit
-def _accumulate(
-    acc, low, high, factor, first, second, codes, scale, zero, output, there, block, N,
-    GROUP: tl.constexpr, INT8: tl.constexpr,
+def _gated_tile(
+    x, x_scale, x_sums, order, codes, scale, zero, exponents, out, out_scale, out_sums,
+    M, top_k, width, tiles, tile, blocks,
+    GROUP: tl.constexpr, INT8: tl.constexpr, FORM: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
-    """acc [rows, outputs] with the product of one block of inputs added."""
-    half = tl.arange(0, _HALF)
-    at = ((block * N + output) * _HALF)[:, None] + half[None, :]
-    packed = tl.load(codes + at, mask=there[:, None], other=0)
-    if GROUP == 64:
-        s0, z0 = _group(scale, zero, block, output, there, N)
-        s1, z1 = s0, z0
-    else:
-        s0, z0 = _group(scale, zero, 2 * block, output, there, N)
-        s1, z1 = _group(scale, zero, 2 * block + 1, output, there, N)
-    if INT8:
-        none = tl.zeros(acc.shape, tl.int32)
-        q0, q1 = nibbles(packed)
-        q0 = tl.trans(q0)
-        q1 = tl.trans(q1)
-    else:
-        none = tl.zeros(acc.shape, tl.float32)
-        q0 = (packed & 15).to(tl.float32) * _ZERO_STEPS - z0[:, None]
-        q1 = (packed >> 4).to(tl.float32) * _ZERO_STEPS - z1[:, None]
-        q0 = tl.trans(q0.to(low.dtype))
-        q1 = tl.trans(q1.to(low.dtype))
-    part = dot(low, q0, none)
-    if GROUP == 64:
-        part = dot(high, q1, part).to(tl.float32)
-        if INT8:
-            part -= first[:, None] * z0[None, :]
-        part *= s0[None, :]
-    else:
-        rest = dot(high, q1, none).to(tl.float32)
-        part = part.to(tl.float32)
-        if INT8:
-            part -= first[:, None] * z0[None, :]
-            rest -= second[:, None] * z1[None, :]
-        part = part * s0[None, :] + rest * s1[None, :]
-    if INT8:
-        part *= factor[:, None]
-    else:
-        part *= 1.0 / _ZERO_STEPS
-    return acc + part
+    """64 outputs of the pairs in `order`, which is of one expert, as its matrix and exponents are."""
+    pair = tl.load(order + tl.arange(0, ROWS))
+    filled = pair < M
+    token = pair // top_k
+    output = tile * _BLOCK + tl.arange(0, _BLOCK)
+    there = output < width
+    gate = tl.zeros((ROWS, _BLOCK), tl.float32)
+    up = tl.zeros((ROWS, _BLOCK), tl.float32)
+    for block in range(blocks):
+        low, high, factor, first, second = inputs(
+            x, x_scale, x_sums, token, filled, block, blocks, GROUP, INT8
+        )
+        gate = accumulate(
+            gate, low, high, factor, first, second, codes, scale, zero,
+            output, there, block, 2 * width, GROUP, INT8,
+        )  # fmt: skip
+        up = accumulate(
+            up, low, high, factor, first, second, codes, scale, zero,
+            output + width, there, block, 2 * width, GROUP, INT8,
+        )  # fmt: skip
+    exponent = tl.load(exponents + output, mask=there, other=0).to(tl.int32)
+    power = ((exponent + 127) << 23).to(tl.float32, bitcast=True)
+    inner = gelu(gate) * up * power[None, :]
+    store_blocks(inner, pair * tiles + tile, filled, out, out_scale, out_sums, FORM, False)
 
 
 @jit
@@ -217,34 +170,43 @@ def _gated(
     place = tl.program_id(0) // tiles
     expert = tl.load(owners + place)
     if expert >= 0:
-        pair = tl.load(order + place * ROWS + tl.arange(0, ROWS))
-        filled = pair < M
-        token = pair // top_k
-        output = tile * _BLOCK + tl.arange(0, _BLOCK)
-        there = output < width
-        N = 2 * width
-        mine = expert.to(tl.int64) * blocks * N
-        codes += mine * _HALF
-        scale += mine * (_BLOCK // GROUP)
-        zero += mine * (_BLOCK // GROUP)
-        gate = tl.zeros((ROWS, _BLOCK), tl.float32)
-        up = tl.zeros((ROWS, _BLOCK), tl.float32)
-        for block in range(blocks):
-            low, high, factor, first, second = _inputs(
-                x, x_scale, x_sums, token, filled, block, blocks, GROUP, INT8
-            )
-            gate = _accumulate(
-                gate, low, high, factor, first, second, codes, scale, zero,
-                output, there, block, N, GROUP, INT8,
+        codes, scale, zero = matrix(codes, scale, zero, expert, blocks, 2 * width, GROUP)
+        exponents += expert * exponents_step
+        order += place * ROWS
+        # Blocks fill from the front; more than half of a canvas' are at most half full.
+        if tl.load(order + ROWS // 2) < M:
+            _gated_tile(
+                x, x_scale, x_sums, order, codes, scale, zero, exponents, out, out_scale, out_sums,
+                M, top_k, width, tiles, tile, blocks, GROUP, INT8, FORM, ROWS,
             )  # fmt: skip
-            up = _accumulate(
-                up, low, high, factor, first, second, codes, scale, zero,
-                output + width, there, block, N, GROUP, INT8,
+        else:
+            _gated_tile(
+                x, x_scale, x_sums, order, codes, scale, zero, exponents, out, out_scale, out_sums,
+                M, top_k, width, tiles, tile, blocks, GROUP, INT8, FORM, ROWS // 2,
             )  # fmt: skip
-        exponent = tl.load(exponents + expert * exponents_step + output, mask=there, other=0)
-        power = ((exponent.to(tl.int32) + 127) << 23).to(tl.float32, bitcast=True)
-        inner = gelu(gate) * up * power[None, :]
-        store_blocks(inner, pair * tiles + tile, filled, out, out_scale, out_sums, FORM, False)
+
+
+@jit
+def _product_tile(
+    x, x_scale, x_sums, order, codes, scale, zero, out, M, N, tile, blocks,
+    GROUP: tl.constexpr, INT8: tl.constexpr, ROWS: tl.constexpr, OUTPUTS: tl.constexpr,
+):  # fmt: skip
+    """Some outputs of the pairs in `order`, which is of one expert, as its matrix is."""
+    pair = tl.load(order + tl.arange(0, ROWS))
+    filled = pair < M
+    output = tile * OUTPUTS + tl.arange(0, OUTPUTS)
+    there = output < N
+    acc = tl.zeros((ROWS, OUTPUTS), tl.float32)
+    for block in range(blocks):
+        low, high, factor, first, second = inputs(
+            x, x_scale, x_sums, pair, filled, block, blocks, GROUP, INT8
+        )
+        acc = accumulate(
+            acc, low, high, factor, first, second, codes, scale, zero,
+            output, there, block, N, GROUP, INT8,
+        )  # fmt: skip
+    at = pair[:, None] * N + output[None, :]
+    tl.store(out + at, acc.to(out.dtype.element_ty), mask=filled[:, None] & there[None, :])
 
 
 @jit
@@ -256,22 +218,15 @@ def _product(
     place = tl.program_id(0) // tiles
     expert = tl.load(owners + place)
     if expert >= 0:
-        pair = tl.load(order + place * ROWS + tl.arange(0, ROWS))
-        filled = pair < M
-        output = tile * OUTPUTS + tl.arange(0, OUTPUTS)
-        there = output < N
-        mine = expert.to(tl.int64) * blocks * N
-        codes += mine * _HALF
-        scale += mine * (_BLOCK // GROUP)
-        zero += mine * (_BLOCK // GROUP)
-        acc = tl.zeros((ROWS, OUTPUTS), tl.float32)
-        for block in range(blocks):
-            low, high, factor, first, second = _inputs(
-                x, x_scale, x_sums, pair, filled, block, blocks, GROUP, INT8
-            )
-            acc = _accumulate(
-                acc, low, high, factor, first, second, codes, scale, zero,
-                output, there, block, N, GROUP, INT8,
+        codes, scale, zero = matrix(codes, scale, zero, expert, blocks, N, GROUP)
+        order += place * ROWS
+        if tl.load(order + ROWS // 2) < M:  # as in _gated
+            _product_tile(
+                x, x_scale, x_sums, order, codes, scale, zero, out,
+                M, N, tile, blocks, GROUP, INT8, ROWS, OUTPUTS,
             )  # fmt: skip
-        at = pair[:, None] * N + output[None, :]
-        tl.store(out + at, acc.to(out.dtype.element_ty), mask=filled[:, None] & there[None, :])
+        else:
+            _product_tile(
+                x, x_scale, x_sums, order, codes, scale, zero, out,
+                M, N, tile, blocks, GROUP, INT8, ROWS // 2, OUTPUTS,
+            )  # fmt: skip

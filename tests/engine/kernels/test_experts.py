@@ -39,13 +39,13 @@ def exact(rows: Rows, weight: Int4Tensor, experts: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("group", [32, 64])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8])
-@pytest.mark.parametrize(("rows", "outputs", "inputs"), [(1, 130, 64), (7, 20, 704), (33, 64, 176)])
+@pytest.mark.parametrize(("rows", "outputs", "inputs"), [(1, 130, 64), (7, 20, 704), (67, 64, 176)])
 def test_product(group: int, dtype: torch.dtype, rows: int, outputs: int, inputs: int) -> None:
     weight = int4(3, outputs, inputs, group=group)
     form = Form(group=group) if dtype == torch.int8 else HALF
     x = rows_for(weight, rows, form, dtype)
     experts = torch.arange(rows, dtype=torch.int32)[:, None] % 2 * 2  # the second one has no rows
-    made = schedule(experts, 3, 16)
+    made = schedule(experts, 3, 32)
     found = product(x, weight, made, torch.float32)
     same(found, exact(x, weight, experts.flatten()))
     same(
@@ -55,7 +55,7 @@ def test_product(group: int, dtype: torch.dtype, rows: int, outputs: int, inputs
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
-@pytest.mark.parametrize(("tokens", "width", "owner"), [(1, 64, None), (7, 192, None), (19, 80, 2)])
+@pytest.mark.parametrize(("tokens", "width", "owner"), [(1, 64, None), (7, 192, None), (49, 80, 2)])
 def test_gated_product(form: Form, tokens: int, width: int, owner: int | None) -> None:
     weight, behind = int4(4, 2 * width, 128), int4(width, width, seed=1).exponents
     exponents = torch.stack([behind, behind.flip(0), 0 * behind, 3 - behind])
@@ -64,7 +64,7 @@ def test_gated_product(form: Form, tokens: int, width: int, owner: int | None) -
     if owner is not None:
         experts = torch.full((tokens, 1), owner)
     experts, top_k = experts.to(torch.int32), experts.shape[1]
-    made = schedule(experts, 4, 16)
+    made = schedule(experts, 4, 32)
     found = gated_product(x, weight, made, top_k, exponents, form, torch.float32)
     wanted = gated_product_plain(x, weight, experts, exponents, form, torch.float32)
     sums = exact(
@@ -82,7 +82,7 @@ def test_gated_product(form: Form, tokens: int, width: int, owner: int | None) -
 def test_a_weight_without_experts() -> None:
     weight = int4(70, 192)
     x = rows_for(weight, 21, Form(), torch.float32)
-    found = product(x, weight, whole(21, 16, CPU), torch.float32)
+    found = product(x, weight, whole(21, 32, CPU), torch.float32)
     same(found, values(x).double() @ weight.even(torch.float64).T)
 
 
@@ -92,14 +92,14 @@ def test_it_is_the_plain_path_where_rows_keep_their_bits() -> None:
     x = torch.randn(9, 192, generator=torch.Generator().manual_seed(1))
     wanted = grouped_linear(x, weight, torch.tensor([5, 5, 9], dtype=torch.int32))
     rows = plain_rows(x * powers_of_two(weight.exponents), HALF, torch.float32)
-    made = schedule(owners[:, None], 3, 16)
+    made = schedule(owners[:, None], 3, 32)
     same(product(rows, weight, made, torch.float32), wanted.double())
 
 
 def test_scales_in_float16() -> None:
     weight = int4(1, 16, 64, scale_dtype="float16")
     x = rows_for(weight, 3, Form(), torch.float32)
-    found = product(x, weight, whole(3, 16, CPU), torch.float32)
+    found = product(x, weight, whole(3, 32, CPU), torch.float32)
     same(found, exact(x, weight, torch.zeros(3, dtype=torch.int32)))
 
 
@@ -107,6 +107,8 @@ def test_rows_for_another_weight_are_refused() -> None:
     weight = int4(1, 16, 128, group=32)
     x = rows_for(weight, 3, Form(group=64), torch.float32)
     with pytest.raises(ValueError, match="quantised for another weight"):
+        product(x, weight, whole(3, 32, CPU), torch.float32)
+    with pytest.raises(ValueError, match="too small"):
         product(x, weight, whole(3, 16, CPU), torch.float32)
     with pytest.raises(ValueError, match="128 columns"):
-        product(torch.zeros(3, 100), weight, whole(3, 16, CPU), torch.float32)
+        product(torch.zeros(3, 100), weight, whole(3, 32, CPU), torch.float32)
