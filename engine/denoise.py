@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from engine.config import SamplingConfig
+from engine.faults import no_numbers
 from engine.kernels.vocabulary import Barred, VocabularyStatistics, vocabulary_statistics
-from engine.messages import EngineFault, ErrorKind
 from engine.model.cache import KVCache
 from engine.model.network import Model
 from engine.quant.matmul import mix
@@ -228,8 +228,4 @@ def _pin_soft(soft: Tensor, free: Tensor, pins: Tensor, model: Model, signal: Pi
 
 def _refuse_nan(entropy: Tensor) -> None:
     if not bool(torch.isfinite(entropy).all()):
-        raise EngineFault(
-            ErrorKind.MODEL_BROKEN,
-            "The model computed values that are no numbers.",
-            "Load the model again. If it happens again, download it again.",
-        )
+        raise no_numbers()

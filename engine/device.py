@@ -49,11 +49,22 @@ def stay_within_free(device: str) -> None:
     There the driver moves to the PC's memory instead of refusing, and a step takes many times as
     long. Not proven: nobody has run this on Windows.
     """
-    if device == "cuda" and sys.platform == "win32":
+    if overflows(device):
         free, total = torch.cuda.mem_get_info()
         torch.cuda.set_per_process_memory_fraction(
             min(1.0, (free + torch.cuda.memory_reserved()) / total)
         )
+
+
+def free_share(device: str) -> float:
+    """The share of the device's memory that nobody holds."""
+    free, total = device_memory(device)
+    return free / total
+
+
+def overflows(device: str) -> bool:
+    """Whether the driver goes on in the PC's memory where the device's ends."""
+    return device == "cuda" and sys.platform == "win32"
 
 
 def answers(device: str) -> bool:

@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,6 +16,10 @@ from typing import Any
 import psutil
 import torch
 
+from engine.device import nvidia_smi
+from engine.kernels.cache_folder import has_compiler, is_writable, usual_folder
+from engine.kernels.portable import why_not
+from engine.kernels.selection import Selection
 from engine.messages import JobKind, JobRequest
 
 GIB = 1 << 30
@@ -160,33 +163,56 @@ def _gpu(index: int) -> Finding:
 
 
 def _triton() -> Finding:
-    if importlib.util.find_spec("triton") is None:
-        is_needed = torch.cuda.is_available()
-        return Finding(
-            name="triton",
-            value="not installed",
-            state=State.LIMITED if is_needed else State.GOOD,
-            meaning="Fast GPU kernels are not available." if is_needed else "Not needed on a CPU.",
-        )
-    version = importlib.metadata.version("triton")
+    has_gpu = torch.cuda.is_available()
+    is_there = importlib.util.find_spec("triton") is not None
+    return triton_finding(
+        version=importlib.metadata.version("triton") if is_there else "",
+        why_not=why_not(torch.device("cuda")) if has_gpu else None,
+        has_gpu=has_gpu,
+        has_compiler=sys.platform == "win32" or has_compiler(),  # there Triton brings its own
+        has_folder=is_writable(usual_folder()) if has_gpu else True,
+    )
+
+
+def triton_finding(
+    *, version: str, why_not: str | None, has_gpu: bool, has_compiler: bool, has_folder: bool
+) -> Finding:
+    """What Triton can do here. version: empty where it is not installed."""
+    state, remedy = State.LIMITED, ""
+    if not has_gpu:
+        state, meaning = State.GOOD, "Not needed on a CPU."
+    elif why_not is not None:
+        meaning = f"The fast GPU kernels cannot be used: {why_not}."
+    elif not has_compiler:
+        meaning = "It needs a C compiler to make the fast GPU kernels."
+        remedy = "Install one, such as gcc."
+    elif not has_folder:
+        state = State.GOOD
+        meaning = "Its usual folder cannot be written, so Redraft gives it one of its own."
+    else:
+        state, meaning = State.GOOD, "Compiles the fast GPU kernels."
     return Finding(
-        name="triton", value=version, state=State.GOOD, meaning="Compiles the fast GPU kernels."
+        name="triton",
+        value=version or "not installed",
+        state=state,
+        meaning=meaning,
+        remedy=remedy,
+    )
+
+
+def kernels_finding(selection: Selection) -> Finding:
+    """Which operations run by their kernels on this PC, and why the others do not."""
+    total, left_out = len(selection.choices), selection.left_out
+    why = "; ".join(f"{choice.name}: {choice.why}" for choice in left_out)
+    return Finding(
+        name="kernels",
+        value=f"{total - len(left_out)} of {total} operations fast",
+        state=State.LIMITED if left_out else State.GOOD,
+        meaning=f"The others go the plain way. {why}." if left_out else "All passed their test.",
     )
 
 
 def _nvidia_smi(field: str) -> str:
     """One field of the first GPU as the driver tells it; empty without a driver."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return ""
-    try:
-        found = subprocess.run(
-            [tool, f"--query-gpu={field}", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return found.stdout.splitlines()[0].strip() if found.stdout.strip() else ""
+    lines = nvidia_smi(f"--query-gpu={field}", "--format=csv,noheader")
+    return lines[0] if lines else ""

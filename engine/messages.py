@@ -82,6 +82,7 @@ class ErrorKind(Enum):
     NOT_LOADED = "not_loaded"
     OUT_OF_MEMORY = "out_of_memory"
     ENGINE_LOST = "engine_lost"  # the GPU is gone for this process: only a new one has it again
+    SLOWER = "slower"  # nothing failed: it takes longer than it could, and this is why
     DISK = "disk"  # full, or a file that cannot be written
     CANCELLED = "cancelled"  # a load or a job that was cancelled; an answer ends as STOPPED instead
     SHUTDOWN = "shutdown"
@@ -407,6 +408,7 @@ class Finished:
     request_id: int
     reason: FinishReason
     usage: Usage
+    notice: EngineError | None = None  # to be told once, though nothing failed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from engine.messages import (
 )
 from engine.model.cache import KVCache
 from engine.model.network import Model
+from engine.spill import SpillWatch
 from engine.text.template import ChatTemplate
 from engine.text.tokenizer import Tokenizer
 
@@ -40,6 +41,7 @@ class Loaded:
     context: int  # tokens
     noise: str  # as in `engine.generate.steps`
     needed_bytes: int = 0  # what a request takes for a moment, as planned
+    watch: SpillWatch = field(default_factory=SpillWatch)
 
 
 @dataclass(kw_only=True)

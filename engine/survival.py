@@ -10,16 +10,42 @@ import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from time import perf_counter
 
 import torch
 
-from engine.device import Holder, answers, others, stay_within_free, usable
+from engine.device import (
+    Holder,
+    answers,
+    free_share,
+    others,
+    overflows,
+    stay_within_free,
+    usable,
+)
 from engine.faults import LOST, error_of, is_lost, is_of_device, is_out_of_memory
 from engine.memory import GIB
-from engine.messages import EngineError, EngineFault, ErrorKind, Proposal, RequestEvent
+from engine.messages import (
+    Draft,
+    EngineError,
+    EngineFault,
+    ErrorKind,
+    Finished,
+    Proposal,
+    RequestEvent,
+)
 from engine.run import Loaded
 
 log = logging.getLogger(__name__)
+
+_SAME_CONTEXT = 4096  # tokens; steps behind so many more take longer
+
+OVERFLOW = EngineError(
+    kind=ErrorKind.SLOWER,
+    message="The memory of the graphics card is full, so each step takes many times as long.",
+    remedy="Close other programs that use the graphics card, or load the model with less context.",
+)
 
 Attempt = Callable[[Loaded], Iterator[RequestEvent]]
 
@@ -39,7 +65,7 @@ def guarded(loaded: Loaded, events: Callable[[], Iterator[RequestEvent]]) -> Ite
     device = loaded.model.device.type
     try:
         stay_within_free(device)
-        yield from events()
+        yield from watched(loaded, events()) if overflows(device) else events()
     except GeneratorExit:  # nobody wants more of them
         raise
     except EngineFault as fault:
@@ -81,6 +107,24 @@ def with_less(loaded: Loaded, attempt: Attempt) -> Iterator[RequestEvent]:
         yield from attempt(replace(loaded, model=loaded.model.in_small()))
     finally:
         loaded.cache.cut(0)  # other chunks round in another way
+
+
+def watched(loaded: Loaded, events: Iterator[RequestEvent]) -> Iterator[RequestEvent]:
+    """The events, the last one with a notice where the GPU's memory has overflowed meanwhile."""
+    device, has_overflowed = loaded.model.device.type, False
+    while True:
+        began = perf_counter()
+        event = next(events, None)
+        seconds = perf_counter() - began
+        if event is None:
+            return
+        # The first step of a canvas reads the prompt or the canvas before it.
+        if isinstance(event, Draft) and event.candidate == 0 and event.step > 1:
+            kind = (len(event.pieces), loaded.cache.length // _SAME_CONTEXT)
+            has_overflowed |= loaded.watch.sees(kind, seconds, partial(free_share, device))
+        if isinstance(event, Finished) and has_overflowed:
+            event = replace(event, notice=OVERFLOW)
+        yield event
 
 
 def shortage(needed: int, free: int, holders: Sequence[Holder], detail: str = "") -> EngineError:

@@ -9,6 +9,7 @@ from typing import assert_never
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.bridge import EngineBridge
+from app.words import tr_engine
 from engine.messages import (
     Committed,
     Draft,
@@ -61,10 +62,12 @@ class EngineStatus(QObject):
 
     Signals:
         changed(EngineState)
+        noticed(str, str): what to tell once though nothing failed, and what to do about it.
         restart_requested(): the user wants the engine back and the GPU is lost for this process.
     """
 
     changed = Signal(object)
+    noticed = Signal(str, str)
     restart_requested = Signal()
 
     def __init__(
@@ -107,6 +110,8 @@ class EngineStatus(QObject):
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Failed) and event.error.kind is ErrorKind.ENGINE_LOST:
             self._set(EngineState(phase=Phase.FAILED, error=event.error))
+        if isinstance(event, Finished) and event.notice is not None:
+            self.noticed.emit(tr_engine(event.notice.message), tr_engine(event.notice.remedy))
         if event.request_id != self._request_id:
             return
         match event:

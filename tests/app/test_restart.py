@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from app.paths import ASSETS
 from app.restart import Shown, command
 from app.state.engine_status import Phase
 from engine.faults import LOST
-from engine.messages import EngineFault
+from engine.messages import EngineError, EngineFault, ErrorKind
 from tests.app.driving import field, press, saved, say, seen, wait_idle
 from tests.fakes import FakePipeline, answering
 
@@ -95,7 +96,7 @@ import os, sys
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 import app.__main__ as program
-from engine.messages import EngineFault
+from engine.messages import EngineError, EngineFault, ErrorKind
 from tests.app.test_restart import breaks
 from tests.fakes import FakePipeline, no_jobs
 
@@ -178,3 +179,19 @@ def test_the_notice_goes_back_to_its_usual_word(qtbot, start):
     words = [button.text() for button in notice.findChildren(QPushButton)]
     assert "Try again" in words
     assert "Restart Redraft" not in words
+
+
+def test_what_is_told_beside_an_answer_is_shown_with_its_remedy(qtbot, start):
+    told = EngineError(kind=ErrorKind.SLOWER, message="The memory is full.", remedy="Close games.")
+
+    def slow(request_id, request, cancelled):
+        *events, end = FAILS_ONCE(request_id, request, cancelled)
+        yield from events
+        yield replace(end, notice=told)
+
+    running = start(FakePipeline(slow))
+    say(qtbot, running, "hello")
+    wait_idle(qtbot, running)
+    qtbot.waitUntil(running.window.notice.isVisible)
+    assert running.window.notice.text == "The memory is full. Close games."
+    assert "Try again" not in seen(running.window.notice)

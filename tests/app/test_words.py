@@ -28,6 +28,7 @@ ENGINE_TEXTS = {
     "EngineFault": (1, 2),
     "EngineError": ("message", "remedy"),
     "WayOut": ("words",),
+    "Choice": ("why", "remedy"),
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import engine.survival
 from engine.device import Holder, parse_holders
 from engine.faults import error_of, is_lost, is_out_of_memory
 from engine.lane import Client
@@ -313,3 +314,28 @@ def test_who_has_the_memory_is_said() -> None:
     assert "6.0 GiB" in told.remedy
     assert "2.00 GiB" in shortage(3 * GIB, GIB, []).message
     assert "GiB" not in shortage(GIB, GIB, [game]).message
+
+
+def test_an_overflow_is_told_at_the_end_of_the_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulated: a Windows whose GPU is full, and steps that take a hundred times as long."""
+    clock = [0.0]
+    pace = [0.01]
+
+    def tick() -> float:
+        clock[0] += pace[0] / 2
+        return clock[0]
+
+    monkeypatch.setattr(engine.survival, "overflows", lambda device: True)
+    monkeypatch.setattr(engine.survival, "stay_within_free", lambda device: None)
+    monkeypatch.setattr(engine.survival, "free_share", lambda device: 0.001)
+    monkeypatch.setattr(engine.survival, "perf_counter", tick)
+    session = Session(fresh(folder))
+    long = says("Hello", canvases=2, steps=8)
+    assert session.ask(long)[-1].notice is None
+    pace[0] = 1.0
+    ends = [session.ask(long)[-1] for _ in range(3)]
+    assert [end.notice is None for end in ends] == [False, True, True]
+    assert ends[0].notice.kind is ErrorKind.SLOWER
+    assert session.service.stop(PATIENCE)

@@ -1,0 +1,45 @@
+"""What the check-up says of Triton and the kernels, for PCs that are not this one."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.doctor import State, kernels_finding, triton_finding
+from engine.kernels.selection import Choice, Selection
+
+GOOD = {
+    "version": "3.7.1",
+    "why_not": None,
+    "has_gpu": True,
+    "has_compiler": True,
+    "has_folder": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "words"),
+    [
+        ({}, State.GOOD, "Compiles"),
+        ({"has_gpu": False, "version": "", "has_compiler": False}, State.GOOD, "Not needed"),
+        ({"version": "", "why_not": "Triton cannot be imported (x)"}, State.LIMITED, "imported"),
+        ({"why_not": "this GPU is too old for them"}, State.LIMITED, "too old"),
+        ({"has_compiler": False}, State.LIMITED, "C compiler"),
+        ({"has_folder": False}, State.GOOD, "one of its own"),
+    ],
+    ids=str,
+)
+def test_triton(changed: dict[str, object], state: State, words: str) -> None:
+    found = triton_finding(**{**GOOD, **changed})
+    assert found.state is state
+    assert words in found.meaning
+    assert found.value
+
+
+def test_kernels() -> None:
+    good = Choice(name="norm", uses_kernel=True)
+    bad = Choice(name="experts", uses_kernel=False, why="a kernel computed wrong numbers")
+    found = kernels_finding(Selection(choices=(good, bad)))
+    assert found.state is State.LIMITED
+    assert found.value == "1 of 2 operations fast"
+    assert "experts: a kernel computed wrong numbers" in found.meaning
+    assert kernels_finding(Selection(choices=(good,))).state is State.GOOD
