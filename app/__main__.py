@@ -25,9 +25,11 @@ from app.single import Doorbell, bring_to_front, show_other
 from app.state.autosave import Writer
 from app.state.chat import ChatSession
 from app.state.chats import Chats
+from app.state.editor.documents import Documents
 from app.state.engine_status import EngineStatus
 from app.state.history.library import Library
 from app.state.markdown.worker import Preparer
+from app.ui.editor.text_editor import plain_layout
 from app.ui.main_window import MainWindow
 from app.ui.theme import Theme
 from app.words import choose_language
@@ -83,6 +85,7 @@ def build(paths: Paths, request: LoadRequest, look: Look, load: Load, run_job: R
     status = EngineStatus(bridge, request, parent=bridge)
     library = Library(paths.data, parent=bridge)
     chats = Chats(bridge, library, look.settings, parent=bridge)
+    documents = Documents(paths.data, plain_layout, parent=bridge)
     preparer = Preparer(parent=bridge)
     window = MainWindow(
         chats=chats,
@@ -92,11 +95,15 @@ def build(paths: Paths, request: LoadRequest, look: Look, load: Load, run_job: R
         theme=look.theme,
         paths=paths,
         run=look.writer.submit,
+        documents=documents,
+        bridge=bridge,
     )
 
     @cache  # the window asks for it, and so does whoever started the application
     def shut_down() -> bool:
         chats.close()
+        documents.close()
+        window.editor.close_threads()
         ended = bridge.shutdown()
         kept = library.close()
         preparer.close()
@@ -107,6 +114,7 @@ def build(paths: Paths, request: LoadRequest, look: Look, load: Load, run_job: R
     window.closing.connect(shut_down)
     window.first_painted.connect(status.load)
     library.start()
+    documents.start()
     return Running(
         window=window, chats=chats, status=status, settings=look.settings, shut_down=shut_down
     )

@@ -23,7 +23,7 @@ SYSTEM_LANGUAGE = "system"
 READING_POINTS = (8.0, 32.0)
 INTERFACE_PERCENT = (80, 200)
 RECORDING_DAYS = (1, 3650)
-RECENT_COMMANDS = 20
+MOST_TEXTS = 20  # of a list of what was used lately
 MOST_ANSWERS = 1_000_000
 
 
@@ -64,6 +64,10 @@ class Settings:
     recording_days: int = RECORDING_DAYS[1]  # a run can be watched at any later time
     model_folder: str = ""  # to load at the start; empty: the demo model
     recent_commands: tuple[str, ...] = ()  # ids, the latest first
+    wrap_lines: bool = True  # in the editor
+    recent_files: tuple[str, ...] = ()  # paths, the latest first
+    edit_instructions: tuple[str, ...] = ()  # given before, the latest first
+    kept_instructions: tuple[str, ...] = ()  # the user's own quick actions
     answers_made: int = 0  # as far as it tells whether somebody is new here
     unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of newer versions
 
@@ -82,9 +86,9 @@ def to_json(settings: Settings) -> dict[str, Any]:
     row: dict[str, Any] = dict(settings.unknown)
     for name in _READERS:
         value = getattr(settings, name)
+        value = list(value) if isinstance(value, tuple) else value
         row[name] = value.value if isinstance(value, Enum) else value
     row["presets"] = [presets.to_json(preset) for preset in settings.presets]
-    row["recent_commands"] = list(settings.recent_commands)
     return row
 
 
@@ -246,7 +250,7 @@ def _presets(rows: Any) -> Presets:
 def _texts(rows: Any) -> tuple[str, ...]:
     if not isinstance(rows, list):
         raise TypeError("not a list")
-    return tuple(_text(row) for row in rows[:RECENT_COMMANDS])
+    return tuple(_text(row) for row in rows[:MOST_TEXTS])
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
@@ -264,6 +268,10 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "recording_days": _whole(*RECORDING_DAYS),
     "model_folder": _text,
     "recent_commands": _texts,
+    "wrap_lines": _truth,
+    "recent_files": _texts,
+    "edit_instructions": _texts,
+    "kept_instructions": _texts,
     "answers_made": _whole(0, MOST_ANSWERS),
 }
 assert set(_READERS) == {each.name for each in fields(Settings)} - {"unknown"}

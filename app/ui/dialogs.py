@@ -72,8 +72,10 @@ class Dialogs:
     def data_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._paths.data)))
 
-    def replay(self, data: bytes, *, is_still: bool) -> QDialog:
-        dialog = replay_dialog(data, self._theme, is_still=is_still, parent=self._window)
+    def replay(self, data: bytes, *, is_still: bool, candidate: int | None = None) -> QDialog:
+        dialog = replay_dialog(
+            data, self._theme, is_still=is_still, candidate=candidate, parent=self._window
+        )
         dialog.show()
         return dialog
 

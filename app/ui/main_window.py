@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeySequence, QPaintEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QKeySequence, QPaintEvent, QShortcut
 from PySide6.QtWidgets import QWidget
 
+from app.bridge import EngineBridge
 from app.paths import Paths
 from app.settings import Settings, SettingsStore
 from app.state.chats import Chats
+from app.state.commands import Command
+from app.state.editor.documents import Documents
 from app.state.engine_status import EngineState, EngineStatus, Phase
 from app.state.history.faults import HistoryError
 from app.state.history.rows import ChatSummary
@@ -20,19 +23,31 @@ from app.ui.chat.empty_state import EmptyState
 from app.ui.chat.header import Header
 from app.ui.chat.list import ChatList
 from app.ui.chat.meter_feed import MeterFeed
+from app.ui.chat.shown import ShownChat
 from app.ui.chat.status_line import StatusLine
 from app.ui.chat.surroundings import Actions, Surroundings
 from app.ui.chat.view import ChatView
 from app.ui.chat.wires import SessionWires
 from app.ui.command_palette import CommandPalette, remembered
 from app.ui.dialogs import Dialogs, Run
+from app.ui.editor.commands import editor_commands, is_reserved
+from app.ui.editor.crossing import Crossing
+from app.ui.editor.pane import EditorPane
 from app.ui.notice import Notice
+from app.ui.places import CHAT, EDITOR, Places
 from app.ui.rich.slices import Slices
 from app.ui.settings.side_panel import SidePanel
 from app.ui.theme import Theme
 from app.ui.toast import Toast
 from app.ui.widgets import order_tabs
-from app.ui.window_commands import chat_commands, commands, connect_shortcuts, fill_menu
+from app.ui.window_commands import (
+    anywhere,
+    chat_commands,
+    commands,
+    connect_shortcuts,
+    fill_menu,
+    talk,
+)
 from app.ui.window_layout import lay_out, reading_order
 from app.words import tr, tr_engine
 from engine.messages import Role
@@ -59,6 +74,8 @@ class MainWindow(QWidget):
         theme: Theme,
         paths: Paths,
         run: Run,
+        documents: Documents,
+        bridge: EngineBridge,
     ) -> None:
         super().__init__()
         self.chats = chats
@@ -69,7 +86,22 @@ class MainWindow(QWidget):
         self.composer = Composer(theme)
         self.asking = Asking(chats, status, self.composer)
         self.dialogs = Dialogs(
-            self, settings=settings, theme=theme, paths=paths, run=run, facts=self._facts
+            self, settings=settings, theme=theme, paths=paths, run=run, facts=lambda: status.facts
+        )
+        self.toast = Toast()
+        self.places = Places(theme)
+        self.editor = EditorPane(
+            documents,
+            bridge,
+            settings,
+            theme,
+            is_still=lambda: self.around.is_still,
+            wake_model=status.load,
+            is_reserved=is_reserved,
+        )
+        self.shown = ShownChat(chats, self.dialogs, self.toast, lambda: self.around.is_still)
+        self.crossing = Crossing(
+            self.places, self.editor, self.composer, self.dialogs, lambda: self.around.is_still
         )
         actions = Actions(
             regenerate=self.asking.regenerate,
@@ -77,8 +109,9 @@ class MainWindow(QWidget):
             take_back=self.asking.take_back,
             show_variant=self.asking.show_variant,
             go_on=self.asking.go_on,
-            replay=self.replay,
+            replay=self.shown.replay,
             open_link=self.dialogs.link,
+            open_text=self.crossing.open_text,
         )
         slices = Slices(self)
         self.around = Surroundings(
@@ -90,13 +123,13 @@ class MainWindow(QWidget):
         self.empty_state = EmptyState(theme)
         self.chat = ChatView(self.around)
         self.notice = Notice()
-        self.toast = Toast()
         self.status_line = StatusLine()
         self.meter = MeterFeed(self.header.meter, chats, status, self.composer)
         self.wires = SessionWires(self)
         self.commands = commands(self)
+        self.editor_commands = editor_commands(self)
         self.palette_dialog = CommandPalette(
-            theme, (lambda: self.commands, lambda: chat_commands(chats)), self
+            theme, (lambda: self.commands_here, lambda: chat_commands(chats)), self
         )
         self._stack = lay_out(self, theme)
         self._connect()
@@ -122,6 +155,13 @@ class MainWindow(QWidget):
         order_tabs(reading_order(self))  # parts of the talk come and go all the time
         return super().focusNextPrevChild(forward)
 
+    @property
+    def commands_here(self) -> tuple[Command, ...]:
+        """What can be done in the place that is shown, and from anywhere."""
+        if self.places.current == CHAT:
+            return self.commands
+        return (*self.editor_commands, *anywhere(self))
+
     # --- what commands do -------------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -145,52 +185,16 @@ class MainWindow(QWidget):
     def edit_last(self) -> None:
         self.chat.edit_last()
 
-    def copy_last(self) -> None:
-        QGuiApplication.clipboard().setText(self.chats.current.path[-1].text)
-
-    def replay_last(self) -> None:
-        last = self.chats.current.path[-1]
-        if last.has_recording:
-            self.replay(last.id)
-        else:
-            self.toast.tell(tr("This answer was not recorded."))
-
-    def replay(self, message_id: str) -> None:
-        def show(data: bytes | None) -> None:
-            if data is None:
-                self.toast.tell(tr("The recording of this answer is no longer kept."))
-            else:
-                self.dialogs.replay(data, is_still=self.around.is_still)
-
-        self.chats.recording(message_id, show)
-
-    def step_chat(self, by: int) -> None:
-        """To the chat above or below in the list."""
-        ids = [summary.id for summary in self.chats.summaries]
-        here = self.chats.current.chat_id
-        place = ids.index(here) + by if here in ids else 0
-        if 0 <= place < len(ids):
-            self.chats.open(ids[place])
-
     def rename_current(self) -> None:
         self.chat_list.show()
         self._on_sidebar_shown()
         self.chat_list.begin_rename(self.chats.current.chat_id)
 
-    def export_current(self) -> None:
-        self.export(self.chats.current.chat_id)
-
-    def export(self, chat_id: str) -> None:
-        done = tr("The chat is exported.")
-        self.dialogs.export(
-            self._title(chat_id),
-            lambda path, form: self.chats.export(
-                chat_id, path, form, lambda: self.toast.tell(done)
-            ),
-        )
-
-    def delete_current(self) -> None:
-        self.chats.delete(self.chats.current.chat_id)
+    def escape(self) -> None:
+        if self.places.current == EDITOR:
+            self.editor.escape()
+        else:
+            self.stop()
 
     def toggle_sidebar(self) -> None:
         self.chat_list.setVisible(self.chat_list.isHidden())
@@ -220,11 +224,12 @@ class MainWindow(QWidget):
         chat_list.search_ended.connect(chats.stop_search)
         chat_list.rename_requested.connect(chats.rename)
         chat_list.delete_requested.connect(chats.delete)
-        chat_list.export_requested.connect(self.export)
+        chat_list.export_requested.connect(self.shown.export)
         self.header.sidebar_requested.connect(self.toggle_sidebar)
         self.header.panel_requested.connect(self.toggle_panel)
         self.header.new_requested.connect(self.new_chat)
-        self.header.menu_requested.connect(lambda menu: fill_menu(menu, self.commands))
+        for part in (self.header, self.editor):
+            part.menu_requested.connect(lambda menu: fill_menu(menu, self.commands_here))
         chats.list_changed.connect(self._on_list_changed)
         chats.busy_changed.connect(lambda: chat_list.show_busy(chats.busy_ids))
         chats.current_changed.connect(self._on_current_changed)
@@ -237,8 +242,10 @@ class MainWindow(QWidget):
         self.settings.changed.connect(self._on_settings)
         self.settings.failed.connect(self.notice.tell)
         self.palette_dialog.used.connect(self._remember)
-        connect_shortcuts(self, self.commands)
-        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.stop)
+        connect_shortcuts(self, anywhere(self))
+        self.places.set_keys(CHAT, connect_shortcuts(self, talk(self)))
+        self.places.set_keys(EDITOR, connect_shortcuts(self, self.editor_commands))
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.escape)
 
     # --- what happens -----------------------------------------------------------------------------
 
@@ -257,7 +264,7 @@ class MainWindow(QWidget):
         self.wires.attach(session)
         self.composer.set_unsent(self.chats.unsent)
         self.chat_list.show_current(session.chat_id)
-        self.header.show_title(self._title(session.chat_id))
+        self.header.show_title(self.shown.title)
         self.path_changed()
 
     def path_changed(self) -> None:
@@ -283,7 +290,7 @@ class MainWindow(QWidget):
     def _on_list_changed(self, summaries: tuple[ChatSummary, ...]) -> None:
         self.chat_list.show_chats(summaries)
         self.chat_list.show_current(self.chats.current.chat_id)
-        self.header.show_title(self._title(self.chats.current.chat_id))
+        self.header.show_title(self.shown.title)
 
     def _on_deleted(self, chat: ChatSummary) -> None:
         title = visible(chat.title) or tr("New chat")
@@ -309,13 +316,3 @@ class MainWindow(QWidget):
     def _remember(self, command_id: str) -> None:
         recent = remembered(self.settings.value.recent_commands, command_id, RECENT)
         self.settings.change(recent_commands=recent)
-
-    def _title(self, chat_id: str) -> str:
-        titles = [each.title for each in self.chats.summaries if each.id == chat_id]
-        return titles[0] if titles else ""
-
-    def _facts(self) -> dict[str, str]:
-        ready = self.status.state.ready
-        if ready is None:
-            return {}
-        return {"model": ready.model, "device": ready.device, "context": str(ready.context)}

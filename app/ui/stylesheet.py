@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from app.ui.colors import Colors
 
 SCROLL_BAR_WIDTH = 12
-CONTROL_ICONS = ("control-up", "control-down", "control-check")  # drawn by the stylesheet
+CONTROL_ICONS = ("control-up", "control-down", "control-check", "control-close")  # drawn by the stylesheet
 
 Px = Callable[[float], str]
 
@@ -45,6 +45,10 @@ def _parts(colors: Colors, px: Px) -> str:
     QWidget#composer[focused="true"] {{ border-color: {colors.accent}; }}
     QWidget#composer QPlainTextEdit {{ background: transparent; border: none;
         placeholder-text-color: {colors.muted}; }}
+    QPlainTextEdit#document {{ background: {colors.window}; color: {colors.text}; border: none;
+        selection-background-color: {colors.accent}; selection-color: {colors.on_accent}; }}
+    QFrame#rail {{ background: {colors.window}; border: none;
+        border-right: 1px solid {colors.border}; }}
     QFrame#bubble {{ background: {colors.raised}; border-radius: 14px; }}
     QFrame#error {{ background: {colors.danger_surface}; border-radius: 10px; }}
     QFrame#error QLabel#message {{ color: {colors.danger}; font-weight: 600; }}
@@ -77,6 +81,9 @@ def _buttons(colors: Colors, px: Px) -> str:
         text-align: left; }}
     QPushButton#chip:hover {{ border-color: {colors.accent}; }}
     QPushButton#chip:focus {{ padding: 8px 15px; }}
+    QPushButton#gap {{ background: {colors.raised}; border-color: {colors.accent};
+        border-radius: {px(11)}; padding: {px(2)} {px(10)}; }}
+    QPushButton#gap:focus {{ padding: {px(1)} {px(9)}; }}
     QPushButton#act {{ background: {colors.accent}; border: 2px solid {colors.accent};
         border-radius: 17px; padding: 0; }}
     QPushButton#act:focus {{ border-color: {colors.text}; }}
@@ -155,6 +162,9 @@ def _choices(colors: Colors, px: Px, image: Callable[[str], str]) -> str:
         border: 2px solid transparent; border-radius: {px(6)}; margin-bottom: {px(3)}; }}
     QTabBar::tab:hover {{ color: {colors.text}; background: {colors.raised}; }}
     QTabBar::tab:selected {{ color: {colors.accent}; background: {colors.raised}; }}
+    QTabBar::close-button {{ {image("control-close")} width: {px(13)}; height: {px(13)};
+        border-radius: {px(4)}; }}
+    QTabBar::close-button:hover {{ background: {colors.border}; }}
     QTabBar::tab:selected:focus {{ border-color: {colors.accent}; }}
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,21 +13,34 @@ from app.settings import READING_POINTS, Scheme, SettingsStore, Still
 from app.state.chats import Chats
 from app.state.commands import Command
 from app.state.text import visible
+from app.ui.places import CHAT, EDITOR
 from app.words import tr
 
 if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
 
 CHATS_LISTED = 2000  # in the palette
+ALSO = {  # further keys
+    "palette": "Ctrl+P",
+    "larger": "Ctrl+=",  # where + needs Shift
+    "editor.ask": "Ctrl+I",
+    "editor.accept": "Ctrl+Enter",  # of the number pad
+    "editor.take": "Alt+Enter",
+}
 
 
 def commands(window: MainWindow) -> tuple[Command, ...]:
     """In the order of the menu; a group each for talk, view and the application."""
-    return (*_talk(window), *_view(window), *_application(window))
+    return (*talk(window), *anywhere(window))
 
 
-def _talk(window: MainWindow) -> Iterator[Command]:
-    chats, group = window.chats, tr("Chat")
+def anywhere(window: MainWindow) -> tuple[Command, ...]:
+    """What can be done in every place of the window."""
+    return (*_view(window), *_application(window))
+
+
+def talk(window: MainWindow) -> Iterator[Command]:
+    chats, shown, group = window.chats, window.shown, tr("Chat")
 
     def is_stored() -> bool:
         return chats.is_stored(chats.current.chat_id)
@@ -60,15 +73,15 @@ def _talk(window: MainWindow) -> Iterator[Command]:
     yield make("again", tr("Answer again"), window.answer_again, "Ctrl+R", can_ask)
     yield make("go_on", tr("Continue the answer"), window.go_on, "Ctrl+G", can_go_on)
     yield make("edit", tr("Edit the last question"), window.edit_last, "Ctrl+Shift+E", can_ask)
-    yield make("copy", tr("Copy the last answer"), window.copy_last, "Ctrl+Shift+C", has_answer)
+    yield make("copy", tr("Copy the last answer"), shown.copy_last, "Ctrl+Shift+C", has_answer)
     yield make(
-        "replay", tr("Watch how the last answer was written"), window.replay_last, "", can_ask
+        "replay", tr("Watch how the last answer was written"), shown.replay_last, "", can_ask
     )
-    yield make("previous", tr("Previous chat"), lambda: window.step_chat(-1), "Ctrl+PgUp")
-    yield make("next", tr("Next chat"), lambda: window.step_chat(1), "Ctrl+PgDown")
+    yield make("previous", tr("Previous chat"), lambda: shown.step(-1), "Ctrl+PgUp")
+    yield make("next", tr("Next chat"), lambda: shown.step(1), "Ctrl+PgDown")
     yield make("rename", tr("Rename this chat"), window.rename_current, "", is_stored)
-    yield make("export", tr("Export this chat…"), window.export_current, "Ctrl+S", is_stored)
-    yield make("delete", tr("Delete this chat"), window.delete_current, "", is_stored)
+    yield make("export", tr("Export this chat…"), shown.export, "Ctrl+S", is_stored)
+    yield make("delete", tr("Delete this chat"), shown.delete, "", is_stored)
 
 
 def _view(window: MainWindow) -> Iterator[Command]:
@@ -77,10 +90,12 @@ def _view(window: MainWindow) -> Iterator[Command]:
     def make(key: str, title: str, run: Callable[[], object], shortcut: str = "") -> Command:
         return Command(id=key, title=title, run=run, shortcut=shortcut, group=group)
 
+    yield make("chat", tr("Go to the chat"), partial(_go_to, window, CHAT), "Ctrl+1")
+    yield make("editor", tr("Go to the editor"), partial(_go_to, window, EDITOR), "Ctrl+2")
     yield make("sidebar", tr("Show or hide the chats"), window.toggle_sidebar, "Ctrl+B")
     yield make("panel", tr("Show or hide how answers are made"), window.toggle_panel, "Ctrl+.")
-    yield make("larger", tr("Larger text"), lambda: _resize(settings, 1), "Ctrl++")
-    yield make("smaller", tr("Smaller text"), lambda: _resize(settings, -1), "Ctrl+-")
+    yield make("larger", tr("Larger text"), lambda: resize_text(settings, 1), "Ctrl++")
+    yield make("smaller", tr("Smaller text"), lambda: resize_text(settings, -1), "Ctrl+-")
     yield make("usual", tr("Usual text size"), lambda: settings.reset("reading_points"), "Ctrl+0")
     for scheme, title in (
         (Scheme.LIGHT, tr("Light look")),
@@ -119,15 +134,13 @@ def chat_commands(chats: Chats) -> Sequence[Command]:
     ]
 
 
-def connect_shortcuts(window: QWidget, all_commands: Sequence[Command]) -> None:
-    for command in all_commands:
-        keys = [command.shortcut] if command.shortcut else []
-        if command.id == "palette":
-            keys.append("Ctrl+P")
-        if command.id == "larger":
-            keys.append("Ctrl+=")  # where + needs Shift
-        for key in keys:
-            QShortcut(QKeySequence(key), window, partial(_run, command))
+def connect_shortcuts(window: QWidget, some: Iterable[Command]) -> list[QShortcut]:
+    return [
+        QShortcut(QKeySequence(key), window, partial(_run, command))
+        for command in some
+        for key in (command.shortcut, ALSO.get(command.id, ""))
+        if key
+    ]
 
 
 def fill_menu(menu: QMenu, all_commands: Sequence[Command]) -> None:
@@ -151,7 +164,11 @@ def _run(command: Command) -> None:
         command.run()
 
 
-def _resize(settings: SettingsStore, by: float) -> None:
+def _go_to(window: MainWindow, place: int) -> None:
+    window.places.show_place(place)
+
+
+def resize_text(settings: SettingsStore, by: float) -> None:
     least, most = READING_POINTS
     settings.change(reading_points=min(max(settings.value.reading_points + by, least), most))
 

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayou
 
 from app.ui.theme import SCROLL_BAR_WIDTH, Theme
 from app.ui.widgets import in_column
+from app.words import tr
 
 if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
@@ -41,13 +42,16 @@ def lay_out(window: MainWindow, theme: Theme) -> QStackedWidget:
     window.header.show_new(False)
     whole = QHBoxLayout(window)
     whole.setContentsMargins(0, 0, 0, 0)
-    whole.addWidget(split)
+    whole.addWidget(window.places)
+    window.places.add(split, "chat", tr("Chat (Ctrl+1)"))
+    window.places.add(window.editor, "document", tr("Editor (Ctrl+2)"))
     return stack
 
 
 def reading_order(window: MainWindow) -> Sequence[QWidget]:
     """The parts as Tab goes through them: from what one has read to where one writes."""
     return (
+        window.places.rail,
         window.chat_list,
         window.header,
         window.empty_state,
@@ -56,6 +60,7 @@ def reading_order(window: MainWindow) -> Sequence[QWidget]:
         window.toast,
         window.composer,
         window.side_panel,
+        window.editor,
     )
 
 

@@ -403,9 +403,10 @@ def test_tab_goes_through_the_talk_as_one_reads(qtbot, start):
             break
     assert list(reversed(met)) == [
         "Your message", "Copy the message", "Edit and ask again",
-        "Answer", "Earlier variant", "Copy the answer", "Answer again",
+        "Answer", "Earlier variant", "Copy the answer", "Open it in the editor", "Answer again",
         "Your message", "Copy the message", "Edit and ask again",
-        "Answer", "Copy the answer", "Answer again", "Watch how it was written",
+        "Answer", "Copy the answer", "Open it in the editor", "Answer again",
+        "Watch how it was written",
     ]  # fmt: skip
 
 

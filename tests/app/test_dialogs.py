@@ -115,7 +115,7 @@ def talk(qtbot, running, text="How are you: <b>well</b>?"):
 
 
 def export_dialog(running) -> QFileDialog:
-    running.window.export_current()
+    running.window.shown.export()
     (dialog,) = [each for each in running.window.findChildren(QFileDialog) if each.isVisible()]
     return dialog
 

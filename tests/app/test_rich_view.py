@@ -140,9 +140,15 @@ def test_a_part_is_copied_as_it_stands(show):
 def test_the_button_above_a_program_copies_it(qtbot, show):
     code = "a = 1\n\n\tif b:  # \u00a0x"
     view = show(f"Text.\n\n```js\n{code}\n```\n\n```\nother\n```")
-    buttons = [each for each in view.findChildren(QPushButton) if each.isVisible()]
-    assert [each.accessibleName() for each in buttons] == ["Copy this code"] * 2
-    assert all(each.focusPolicy() & Qt.FocusPolicy.TabFocus for each in buttons)
+    shown = [each for each in view.findChildren(QPushButton) if each.isVisible()]
+    both = ["Open this code in the editor", "Copy this code"]
+    assert [each.accessibleName() for each in shown] == both * 2
+    assert all(each.focusPolicy() & Qt.FocusPolicy.TabFocus for each in shown)
+    chosen = []
+    view.code_chosen.connect(chosen.append)
+    qtbot.mouseClick(shown[0], Qt.MouseButton.LeftButton)
+    assert [(each.text, each.language) for each in chosen] == [(code, "JavaScript")]
+    buttons = shown[1::2]
     buttons[0].setFocus()
     qtbot.keyClick(buttons[0], Qt.Key.Key_Space)
     assert QGuiApplication.clipboard().text() == code
@@ -267,7 +273,7 @@ def test_colours_and_fonts_follow(qtbot, show, theme):
     theme.set_scheme(Scheme.DARK)
     try:
         qtbot.waitUntil(lambda: color() == DARK.accent.upper())
-        assert len([each for each in view.findChildren(QPushButton) if each.isVisible()]) == 1
+        assert len([each for each in view.findChildren(QPushButton) if each.isVisible()]) == 2
     finally:
         theme.set_scheme(Scheme.LIGHT)
     qtbot.waitUntil(lambda: color() == LIGHT.accent)

@@ -36,6 +36,10 @@ OTHER = Settings(
     recording_days=7,
     model_folder="/models/ü",
     recent_commands=("a", "b"),
+    wrap_lines=False,
+    recent_files=("/a/ü.txt", "/b"),
+    edit_instructions=("shorter", "longer"),
+    kept_instructions=("like a pirate",),
     answers_made=2,
 )
 

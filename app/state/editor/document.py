@@ -10,6 +10,7 @@ from PySide6.QtGui import QTextCursor, QTextDocument
 
 from app.state.editor.changes import Change, Range, common_start, units
 from app.state.editor.encoding import FileText
+from app.state.editor.language import language_of
 from app.state.text import clean
 
 SLICE = 65_536  # characters put in at a time: 10 ms of the GUI thread on a slow PC
@@ -35,10 +36,13 @@ class Document(QObject):
         file: FileText | None = None,
         path: Path | None = None,
         parent: QObject | None = None,
+        *,
+        language: str = "",
     ) -> None:
         super().__init__(parent)
         self.id = document_id
         self.path = path
+        self._language = language  # of a text without a file
         self.number = 0  # of those without a file, for people
         self.saved = file or FileText()  # as it is on the disk, or was when it was opened
         self.stamp: tuple[int, int] | None = None  # of the file when it was read or written
@@ -50,6 +54,11 @@ class Document(QObject):
     @property
     def is_filled(self) -> bool:
         return self._is_filled
+
+    @property
+    def language(self) -> str:
+        """As `language_of` says of its file."""
+        return self._language if self.path is None else language_of(self.path.name)
 
     @property
     def is_modified(self) -> bool:

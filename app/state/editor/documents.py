@@ -82,9 +82,9 @@ class Documents(QObject):
         """Offers again what was typed in earlier runs and not saved."""
         self._journal.ask(Store.drafts, self._on_drafts)
 
-    def new(self, text: str = "") -> Document:
+    def new(self, text: str = "", language: str = "") -> Document:
         """A document without a file. `text` is something that is not saved yet."""
-        document = self._make(new_id(), FileText())
+        document = self._make(new_id(), FileText(), language=language)
         document.fill("", at_once=True)
         if text:
             document.text_document.setPlainText(clean(text))
@@ -189,10 +189,11 @@ class Documents(QObject):
         file: FileText,
         path: Path | None = None,
         *,
+        language: str = "",
         is_kept: bool = False,
     ) -> Document:
         """`is_kept` says that the journal has its text, and that it is not saved."""
-        document = Document(document_id, file, path, self)
+        document = Document(document_id, file, path, self, language=language)
         self._prepare(document.text_document)
         if path is None:
             self._numbers += 1

@@ -68,7 +68,6 @@ class EditSession(QObject):
         self._recording: Recording | None = None
         self._seed = 0
         self._shown = 0
-        self._is_applying = False
         bridge.event_received.connect(self._on_event)
         document.edited.connect(self._on_edited)
 
@@ -178,10 +177,8 @@ class EditSession(QObject):
         if after == self._originals:
             self.cancel()
             return False
-        self._is_applying = True
+        self._clear()  # first: its own change must not be taken for the user's
         is_applied = apply(self._document, ranges, self._originals, after)
-        self._is_applying = False
-        self._clear()
         self.changed.emit()
         if not is_applied:
             self.noted.emit(tr("The text has changed since. Nothing was replaced."))
@@ -229,7 +226,7 @@ class EditSession(QObject):
         self.changed.emit()
 
     def _on_edited(self, change: Change) -> None:
-        if self.phase is Phase.IDLE or self._is_applying:
+        if self.phase is Phase.IDLE:
             return
         moved = [place.after(change) for place in self._ranges]
         kept = tuple(place for place in moved if place is not None)

@@ -101,6 +101,11 @@ def language_name(info: str) -> str:
     return _SHOWN_NAMES.get(name, name)
 
 
+def is_known(alias: str) -> bool:
+    """Whether there is a grammar of this name."""
+    return alias in _BY_ALIAS
+
+
 class Highlighter:
     """Colours the code of one answer within `seconds` of time of this thread, in all."""
 

@@ -29,11 +29,15 @@ class Run:
     """The steps of one candidate of one span, numbered from 0. Raises RecordingError.
 
     `tapes` are the parts of an answer that was continued: its steps and canvases count through.
+    Of an edit each canvas is another try at the same text: nothing `appends` to what was before.
     Reading a step is quick enough for a slider: the GUI thread may do it.
     """
 
-    def __init__(self, tapes: Sequence[Tape], *, span: int = 0, candidate: int = 0) -> None:
+    def __init__(
+        self, tapes: Sequence[Tape], *, span: int = 0, candidate: int = 0, appends: bool = True
+    ) -> None:
         self._tapes = tuple(tapes)
+        self._appends = appends
         found = [
             (part, number, place.canvas)
             for part, tape in enumerate(tapes)
@@ -83,8 +87,8 @@ class Run:
         )
 
     def settled_before(self, step: int, channel: Channel = Channel.ANSWER) -> str:
-        """The text of all earlier canvases."""
-        canvas = self._canvas_of[step]
+        """The text of all earlier canvases that stays in front of this one."""
+        canvas = self._canvas_of[step] if self._appends else 0
         while len(self._settled) <= canvas:
             last = self.draft(self.ends[len(self._settled) - 1])
             before = self._settled[-1]

@@ -22,6 +22,8 @@ from PySide6.QtGui import (
     QFontInfo,
     QGlyphRun,
     QTextBlock,
+    QTextBlockFormat,
+    QTextCursor,
     QTextDocument,
     QTextLine,
     QTextOption,
@@ -79,14 +81,18 @@ class Line:
 class CanvasLayout:
     """Committed text followed by a draft, as lines. Only what changed is laid out anew.
 
-    Of the draft it shows what is on `channel`.
+    Of the draft it shows what is on `channel`. `height` is that of a line, in pixels, where it is
+    not the one of running text.
     """
 
-    def __init__(self, font: QFont, channel: Channel = Channel.ANSWER) -> None:
+    def __init__(
+        self, font: QFont, channel: Channel = Channel.ANSWER, height: int | None = None
+    ) -> None:
         self._channel = channel
         self._document = QTextDocument()
+        self._line_height = height or line_height(font)
         configure(self._document, font)
-        self._line_height = line_height(font)
+        set_line_height(self._document, self._line_height)
         self._underline = round(QFontInfo(font).pixelSize() * UNDERLINE_DISTANCE) + 0.5
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
@@ -200,6 +206,13 @@ class CanvasLayout:
                     if right - left > OVERHANG:  # not below a space at the end of a line
                         underlines = made.underlined.setdefault(stretch.look, [])
                         underlines.append(QLineF(left, y, right, y))
+
+
+def set_line_height(document: QTextDocument, height: int) -> None:
+    """Of all lines of an empty document, in pixels."""
+    block = QTextBlockFormat()
+    block.setLineHeight(height, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+    QTextCursor(document).setBlockFormat(block)
 
 
 def draft_text(draft: Draft, channel: Channel = Channel.ANSWER) -> tuple[str, list[Stretch]]:

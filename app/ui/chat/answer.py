@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.state.conversation import Message
+from app.state.editor.language import MARKDOWN
 from app.state.progress import reason_text, usage_details, usage_text
 from app.state.text import is_blank
 from app.ui.canvas.canvas import Canvas
@@ -166,6 +167,9 @@ class AnswerView(QWidget):
                 around.theme, around.preparer, answer.text, tr("Answer"), slices=around.slices
             )
             self._text.link_activated.connect(around.actions.open_link)
+            self._text.code_chosen.connect(
+                lambda code: around.actions.open_text(code.text, code.language)
+            )
             self._layout.addWidget(self._text)
 
     def _clear(self) -> None:
@@ -227,6 +231,9 @@ class AnswerView(QWidget):
         self._variants.show_variants(variants, answer.id)
         if answer.text:
             layout.addWidget(copy_button(around.theme, tr("Copy the answer"), answer.text))
+            edit = IconButton(around.theme, "document", tr("Open it in the editor"), size=16)
+            edit.clicked.connect(lambda: actions.open_text(answer.text, MARKDOWN))
+            layout.addWidget(edit)
         if answer.error is None:  # an error has a button of its own for it
             again = IconButton(around.theme, "again", tr("Answer again"), size=16)
             again.clicked.connect(lambda: actions.regenerate(answer.id))

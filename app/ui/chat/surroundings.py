@@ -22,6 +22,7 @@ class Actions:
     go_on: Callable[[], object]
     replay: Callable[[str], object]
     open_link: Callable[[str], object]  # an address
+    open_text: Callable[[str, str], object]  # in the editor: a text and its language
 
 
 @dataclass(frozen=True, kw_only=True)

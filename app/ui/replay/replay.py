@@ -251,16 +251,25 @@ def line_of(moment: Moment) -> str:
 
 
 def replay_dialog(
-    data: bytes, theme: Theme, *, is_still: bool = False, parent: QWidget | None = None
+    data: bytes,
+    theme: Theme,
+    *,
+    is_still: bool = False,
+    candidate: int | None = None,
+    parent: QWidget | None = None,
 ) -> QDialog:
-    """A window of its own that shows a stored recording, or says why it cannot. Never raises."""
+    """A window of its own that shows a stored recording, or says why it cannot. Never raises.
+
+    `candidate` is the alternative of an edit; None for an answer.
+    """
     dialog = QDialog(parent)
     dialog.setWindowTitle(tr("Replay"))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     layout = QVBoxLayout(dialog)
     layout.setContentsMargins(0, 0, 0, 0)
     try:
-        content: QWidget = Replay(Run(tapes_of(data)), theme, is_still=is_still)
+        run = Run(tapes_of(data), candidate=candidate or 0, appends=candidate is None)
+        content: QWidget = Replay(run, theme, is_still=is_still)
         dialog.resize(TEXT_WIDTH + 2 * MARGIN + 24, 620)
     except NewerRecordingError:
         content = _apology(

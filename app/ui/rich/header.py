@@ -1,8 +1,8 @@
-"""Above a program in an answer: its language, and a button that copies it."""
+"""Above a program in an answer: its language, and buttons that copy and open it."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -13,7 +13,13 @@ SAID_MS = 1_500  # how long the button says that it has copied
 
 
 class CodeHeader(QWidget):
-    """Copies `code` when asked to."""
+    """Copies `code` when asked to.
+
+    Signals:
+        edit_requested(): it shall be opened in the editor.
+    """
+
+    edit_requested = Signal()
 
     def __init__(self, language: str, code: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -29,6 +35,11 @@ class CodeHeader(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 4, 4, 0)
         layout.addWidget(name, 1)
+        edit = flat_button(tr("Edit"))
+        edit.setAccessibleName(tr("Open this code in the editor"))
+        edit.setToolTip(tr("Open this code in the editor"))
+        edit.clicked.connect(self.edit_requested)
+        layout.addWidget(edit)
         layout.addWidget(self._button)
 
     def _copy(self) -> None:

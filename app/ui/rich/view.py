@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
+from functools import partial
 from typing import cast
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRectF, Qt, QUrl, Signal, Slot
@@ -32,10 +33,12 @@ class RichView(TextView):
 
     Signals:
         link_activated(str): the user wants to go to an http, https or mailto address. Ask first.
+        code_chosen(Code): it shall be opened in the editor.
         became_rich(): the rich text stands in place of the plain one.
     """
 
     link_activated = Signal(str)
+    code_chosen = Signal(object)
     became_rich = Signal()
 
     def __init__(
@@ -116,7 +119,9 @@ class RichView(TextView):
             yield
         for program in _programs(built)[:MOST_HEADERS]:
             code = cast("Code", program.block)
-            self._next_headers.append(CodeHeader(code.language, code.text, self.viewport()))
+            header = CodeHeader(code.language, code.text, self.viewport())
+            header.edit_requested.connect(partial(self.code_chosen.emit, code))
+            self._next_headers.append(header)
             yield
         self._drop_headers(self._headers)
         self._built, self._shapes, self._shapes_width = built, made, width

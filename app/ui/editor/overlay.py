@@ -1,0 +1,195 @@
+"""Keeps the canvases of an edit over the text they stand for, at most 20 pictures a second."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QObject, QRect, QTimer, Signal
+
+from app.state.editor.document import Document
+from app.state.editor.edit import EditSession, Phase
+from app.ui.editor.in_place import InPlace
+from app.ui.editor.pieces import Stretch, as_draft, as_parts, stretches
+from app.ui.editor.text_editor import TextEditor
+from app.ui.theme import Theme
+
+FRAME_SECONDS = 0.05
+STILL_SECONDS = 0.5  # between two changes for people who want nothing to move
+
+
+class Overlay(QObject):
+    """Signals:
+    hunk_clicked(int)
+    placed(): it stands somewhere else, or is gone.
+    """
+
+    hunk_clicked = Signal(int)
+    placed = Signal()
+
+    def __init__(
+        self, editor: TextEditor, document: Document, session: EditSession, theme: Theme
+    ) -> None:
+        super().__init__(editor)
+        self._editor = editor
+        self._document = document
+        self._session = session
+        self._theme = theme
+        self.is_still = False
+        self.current = 0  # the hunk that keys decide about
+        self._stretches: list[Stretch] = []
+        self._widgets: list[InPlace] = []
+        self._heights: list[int] = []
+        self._last_frame = 0.0
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(self._show_frame)
+        session.changed.connect(self._on_changed)
+        session.drafted.connect(self._ask_for_frame)
+        editor.moved.connect(self._place)
+        document.edited.connect(lambda _change: self._on_edited())
+        theme.changed.connect(self._rebuild)
+
+    @property
+    def widgets(self) -> tuple[InPlace, ...]:
+        """Those in which something can be seen, from the top."""
+        return tuple(self._widgets)
+
+    @property
+    def area(self) -> QRect:
+        """All of what is covered now, in the editor's viewport; empty if nothing is in view."""
+        shown = [each.geometry() for each in self._widgets if not each.isHidden()]
+        found = QRect()
+        for each in shown:
+            found = found.united(each)
+        return found
+
+    def set_current(self, hunk: int) -> None:
+        """Chooses another hunk and shows it."""
+        self.current = hunk
+        self._show_offer()
+
+    # --- what happens -----------------------------------------------------------------------------
+
+    def _on_changed(self) -> None:
+        offer = self._session.offer
+        if self._session.phase is Phase.IDLE:
+            self._drop()
+            self.placed.emit()
+        elif not self._widgets or len(self._session.ranges) != sum(
+            len(each.places) for each in self._stretches
+        ):
+            self._rebuild()
+        if offer is not None:
+            self.current = offer.next_open(min(self.current, max(0, len(offer.hunks) - 1)))
+            self._show_offer()
+
+    def _on_edited(self) -> None:
+        if self._widgets:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Other text around it, or another look."""
+        self._drop()
+        ranges = self._session.ranges
+        if not ranges:
+            return
+        self._stretches = stretches(self._document, ranges)
+        font = self._editor.font()
+        for _ in self._stretches:
+            widget = InPlace(self._editor.viewport(), self._theme, font, is_still=self.is_still)
+            widget.hunk_clicked.connect(self.hunk_clicked)
+            self._widgets.append(widget)
+        self._heights = [0] * len(self._widgets)
+        self._fit()
+        if self._session.phase is Phase.OFFERED:
+            self._show_offer()
+        else:
+            self._show_frame()
+
+    def _drop(self) -> None:
+        self._timer.stop()
+        for widget in self._widgets:
+            widget.hide()
+            widget.deleteLater()
+        self._widgets, self._stretches, self._heights = [], [], []
+
+    def _ask_for_frame(self) -> None:
+        if self._timer.isActive() or not self._editor.isVisible():
+            return
+        pause = STILL_SECONDS if self.is_still else FRAME_SECONDS
+        wait = self._last_frame + pause - time.monotonic()
+        self._timer.start(max(0, round(1000 * wait)))
+
+    def _show_frame(self) -> None:
+        self._last_frame = time.monotonic()
+        session = self._session
+        if session.phase is not Phase.RUNNING:
+            return
+        drafts = [session.draft(place) for place in range(len(session.ranges))]
+        for stretch, widget in zip(self._stretches, self._widgets, strict=True):
+            widget.show_draft(as_draft(stretch, drafts, session.originals))
+        self._place()
+
+    def _show_offer(self) -> None:
+        offer = self._session.offer
+        if offer is None:
+            return
+        width = self._editor.viewport().width()
+        for stretch, widget in zip(self._stretches, self._widgets, strict=True):
+            widget.show_parts(as_parts(stretch, offer), self.current, width)
+        self._heights = [0] * len(self._widgets)
+        self._place()
+
+    # --- where it stands --------------------------------------------------------------------------
+
+    def _fit(self) -> None:
+        margin = self._document.text_document.documentMargin()
+        for widget in self._widgets:
+            widget.set_room(self._editor.viewport().width(), margin)
+
+    def _place(self) -> None:
+        """Over the lines of each stretch that are in view. While a canvas runs it only grows."""
+        if not self._widgets:
+            return
+        if self._widgets[0].width() != self._editor.viewport().width():
+            self._fit()
+        for number, (stretch, widget) in enumerate(
+            zip(self._stretches, self._widgets, strict=True)
+        ):
+            box = self._box(stretch)
+            if box is None:
+                widget.hide()
+                continue
+            height = max(self._heights[number], box.height(), widget.text_height + 1)
+            self._heights[number] = height
+            wanted = QRect(0, box.top(), self._editor.viewport().width(), height)
+            if widget.geometry() != wanted:
+                widget.setGeometry(wanted)
+            widget.show()
+        self.placed.emit()
+
+    def _box(self, stretch: Stretch) -> QRect | None:
+        """What the stretch covers in the viewport; None if nothing of it is in view."""
+        editor, limit = self._editor, self._editor.viewport().height()
+        block, top = editor.lines_in_view()
+        first = self._document.text_document.findBlock(stretch.start)
+        last = self._document.text_document.findBlock(stretch.end)
+        if last.blockNumber() < block.blockNumber():
+            return None
+        start: float | None = None
+        if first.blockNumber() < block.blockNumber():  # it begins above the view
+            above = block.previous()
+            while above.isValid() and above.blockNumber() >= first.blockNumber():
+                top -= editor.height_of(above)
+                if block.blockNumber() - above.blockNumber() > limit:
+                    return None
+                block, above = above, above.previous()
+        while block.isValid() and top < limit:
+            if block == first:
+                line = block.layout().lineForTextPosition(stretch.start - block.position())
+                start = top + (line.y() if line.isValid() else 0)
+            if block == last:
+                end = top + editor.height_of(block)
+                return None if start is None else QRect(0, round(start), 1, round(end - start))
+            top += editor.height_of(block)
+            block = block.next()
+        return None if start is None else QRect(0, round(start), 1, round(top - start))
