@@ -69,6 +69,8 @@ def _fill_group(
 ) -> Generator[RequestEvent, None, list[Filled]]:
     around = [surroundings(text, spans, index) for index in indices]
     seed += job.run.seed
+    if not job.switches.pinned:
+        return (yield from _one_by_one(job, text, spans, indices, seed))
     prompt = _prompt(job, text, spans, indices)
     yield from job.read(prompt)
     first = spans[indices[0]]

@@ -47,20 +47,26 @@ class Cell:
     stop_ids: frozenset[int] = frozenset()  # where the canvas is free: what may end the text
 
 
+def cell_of(layout: Layout, place: int, row: int, candidate: int) -> Cell:
+    """Where the draft of one gap of a canvas is."""
+    gap, slot = layout.window.gaps[place], layout.slots[place]
+    return Cell(
+        row=row,
+        candidate=candidate,
+        span=gap.index,
+        slot=slot,
+        head=gap.head,
+        tail=gap.tail,
+        lent=gap.lent,
+    )
+
+
 def cells(layouts: Sequence[Layout], candidates: Sequence[int]) -> list[Cell]:
     """Where the drafts of a batch of canvases are; one candidate a row."""
     return [
-        Cell(
-            row=row,
-            candidate=candidates[row],
-            span=gap.index,
-            slot=slot,
-            head=gap.head,
-            tail=gap.tail,
-            lent=gap.lent,
-        )
+        cell_of(layout, place, row, candidates[row])
         for row, layout in enumerate(layouts)
-        for gap, slot in zip(layout.window.gaps, layout.slots, strict=True)
+        for place in range(len(layout.lengths))
     ]
 
 
@@ -186,7 +192,9 @@ class Job:
 def trimmed(pieces: Sequence[str], cell: Cell) -> tuple[str, ...]:
     """The pieces without what belongs to the text around the span, and with what is lent to it."""
     shown = list(pieces)
-    head, tail = len(cell.head), len(cell.tail)
+    whole = "".join(pieces)
+    head = len(cell.head) if whole.startswith(cell.head) else 0
+    tail = len(cell.tail) if whole.endswith(cell.tail) else 0
     for place in range(len(shown)):
         cut = min(head, len(shown[place]))
         shown[place], head = shown[place][cut:], head - cut

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.denoise import FREE, Constraints, StepResult
-from engine.editing.job import Job
+from engine.editing.job import Job, cell_of
 from engine.editing.layout import Layout, Rules, fitting_width, stack
 from engine.editing.ranking import document_score
 from engine.editing.switches import Probing
@@ -118,7 +118,11 @@ def _sweep(
         ]
         pins = stack(job.loaded.tokenizer, job.loaded.model.config, layouts)
         constraints = constraints_for(job, rules, layouts, pins)
-        result = yield from job.denoise(prompt, pins, constraints, job.sampling(1), seed=seed)
+        middle = len(part) // 2  # the first thing to see, before any candidate is denoised
+        shown = [cell_of(layouts[middle], place, middle, 0)] if not scores else []
+        result = yield from job.denoise(
+            prompt, pins, constraints, job.sampling(1), seed=seed, cells=shown
+        )
         for row, layout in enumerate(layouts):
             doubt = float(result.entropy[row, layout.slots[place]].sum())
             fit = document_score(job, layout, result.argmax[row], place, place + 1)
@@ -147,8 +151,14 @@ def _landing(
     pins = torch.tensor([[*known, *[FREE] * (width - start)]]).expand(LANDING_ROWS, -1)
     watch = torch.tensor([*behind, tokenizer.special.pad]).expand(width, -1)
     constraints = replace(base_constraints(job), watch=watch)
+    guess = Layout(window=window, lengths=tuple(lengths))
     result = yield from job.denoise(
-        prompt, pins, constraints, job.sampling(job.switches.probe_steps), seed=seed
+        prompt,
+        pins,
+        constraints,
+        job.sampling(job.switches.probe_steps),
+        seed=seed,
+        cells=[cell_of(guess, place, 0, 0)],
     )
     assert result.watched is not None
     chances = result.watched.logsumexp(dim=0)[start:] - torch.tensor(LANDING_ROWS).log()

@@ -30,6 +30,7 @@ class Probing(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Switches:
+    pinned: bool = True  # False: gaps are filled by a request alone, as the fallback does
     signal: PinSignal = PinSignal.ONE_HOT
     pins_in_first_pass: bool = True
     wording: Wording = Wording.SHOWN
@@ -39,7 +40,7 @@ class Switches:
     polish_steps: int = 4  # further steps after a seam was repaired
     probe_steps: int = 2  # of a landing
     # How much a nat of the decoder's doubt at its first look counts against a nat of the encoder's.
-    doubt: float = 4.0
+    doubt: float = 8.0
 
     @staticmethod
     def for_width(hidden_size: int) -> Switches:
