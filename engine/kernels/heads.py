@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.kernels.portable import jit, power_of_two, tl
+from engine.kernels.portable import check_order, jit, power_of_two, tl
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +32,7 @@ def split_heads(
     cos, sin: [T, d] of the positions; row r is at position r mod T. They depend on the length of the
     prefix alone, so that they are made once for a canvas.
     """
+    check_order(joined, q_norm, k_norm, cos, sin)
     size = q_norm.shape[0]
     rows, columns = joined.shape
     heads = columns // size - (1 if values_are_keys else 2) * kv_heads

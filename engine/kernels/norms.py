@@ -25,7 +25,7 @@ from engine.kernels.activations import (
     pointers,
     store_blocks,
 )
-from engine.kernels.portable import cdiv, constant, jit, power_of_two, tl
+from engine.kernels.portable import cdiv, check_order, constant, jit, power_of_two, tl
 from engine.quant.layouts import BLOCK
 from engine.quant.pack import powers_of_two
 from engine.quant.tensors import Matrix
@@ -91,6 +91,7 @@ def add_norm(
     weight: of the norm behind the attention, [D]. router: the factor of the router's input,
     float32 [D].
     """
+    check_order(x, attended, weight, dense.factor, sparse.factor, router)
     rows, size = x.shape
     out = Between(
         residual=torch.empty_like(x),
@@ -141,6 +142,7 @@ def finish(
     x [R, D]: the residual; dense [R, D]: of the dense MLP; pairs [R k, D]: of each token's experts,
     in their order; share: float32 [R, k].
     """
+    check_order(x, dense, pairs, share, reader.factor)
     rows, size = x.shape
     out, following = torch.empty_like(x), empty_rows(reader.form, rows, size, x.dtype, x.device)
     _finish[(rows,)](
@@ -174,6 +176,7 @@ def _normed(x: Tensor, factor: Tensor, eps: float) -> Tensor:
 
 
 def _rows(x: Tensor, reader: Reader, eps: float, *, has_norm: bool) -> Rows:
+    check_order(x, reader.factor)
     rows, size = x.shape
     out = empty_rows(reader.form, rows, size, x.dtype, x.device)
     _norm[(rows,)](

@@ -72,6 +72,12 @@ def constant(value: Any) -> Any:
     return value if triton is None else tl.constexpr(value)
 
 
+def check_order(*tensors: torch.Tensor) -> None:
+    """Raises ValueError unless all are contiguous: kernels read memory, not strides."""
+    if not all(tensor.is_contiguous() for tensor in tensors):
+        raise ValueError("a kernel reads contiguous tensors")
+
+
 def cdiv(a: int, b: int) -> int:
     """a / b rounded up."""
     return -(-a // b)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.kernels.portable import cdiv, constant, jit, power_of_two, tl
+from engine.kernels.portable import cdiv, check_order, constant, jit, power_of_two, tl
 
 _ROWS = 4  # tokens a program routes
 _CHUNK = 1024  # pairs that one sorting program looks at together
@@ -35,6 +35,7 @@ def route(scores: Tensor, per_expert_scale: Tensor, top_k: int) -> tuple[Tensor,
     Shares are the softmax over the chosen, times each expert's scale ([E]); of equal scores the
     first expert wins.
     """
+    check_order(scores, per_expert_scale)
     rows, count = scores.shape
     experts = scores.new_empty((rows, top_k), dtype=torch.int32)
     share = scores.new_empty((rows, top_k), dtype=torch.float32)
@@ -60,6 +61,7 @@ def schedule(experts: Tensor, count: int, block: int) -> Schedule:
 
     Within an expert the pairs keep their order. Experts without pairs have no block.
     """
+    check_order(experts)
     pairs = experts.numel()
     blocks = most_blocks(pairs, count, block)
     made = Schedule(

@@ -36,7 +36,7 @@ def expert_rows(pairs: int, experts: int) -> int:
 
 def gated_tile(like: Tensor, rows: int) -> Tile:
     """Of an int4 gate and up projection: 64 outputs of each, a block of the next weight's inputs."""
-    return Tile(rows=rows, outputs=64, warps=4, stages=_stages(like))
+    return Tile(rows=rows, outputs=64, warps=4 if rows <= _FEW else 8, stages=_stages(like))
 
 
 def product_tile(like: Tensor, rows: int) -> Tile:

@@ -116,3 +116,8 @@ def test_finish(top_k: int, dtype: torch.dtype, draw) -> None:
     wanted, _ = finish_plain(x, dense, pairs, share, weights, EPS, reader)
     assert_same(found, wanted, dtype)
     assert_same(rows, norm_plain(found, reader, EPS), dtype)
+
+
+def test_rows_that_lie_otherwise_are_refused(draw) -> None:
+    with pytest.raises(ValueError, match="contiguous"):
+        norm(draw(64, 3).T, Reader(factor=torch.ones(64)), EPS)
