@@ -26,10 +26,13 @@ class Head:
     hidden: Tensor  # float64 [R, D], what the rows stand for
     embedding: Tensor  # float64 [V, D], what the matrix stands for
 
+    def logits(self, softcap: float, temperature: float) -> Tensor:
+        """Tempered, float64 [R, V]."""
+        return softcap * torch.tanh(self.hidden @ self.embedding.T / softcap) / temperature
+
     def log_chances(self, softcap: float, temperature: float) -> Tensor:
         """float64 [R, V]."""
-        logits = softcap * torch.tanh(self.hidden @ self.embedding.T / softcap)
-        return (logits / temperature).log_softmax(dim=-1)
+        return self.logits(softcap, temperature).log_softmax(dim=-1)
 
 
 def make_head(hidden: Tensor, embedding: Tensor, kind: str = "float32") -> Head:

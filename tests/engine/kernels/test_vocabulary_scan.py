@@ -69,8 +69,8 @@ def expected_sample(head: Head, seed: int, step: int) -> Tensor:
     ("rows", "tokens", "size", "kind", "tile"),
     [
         (1, 1, 16, "float32", SMALL),
-        (1, 1000, 48, "float32", SMALL),
-        (7, 193, 40, "bfloat16", TALL),
+        (1, 500, 48, "float32", SMALL),
+        (7, 100, 40, "bfloat16", TALL),
         (7, 500, 64, "w8a16", SMALL),
         (7, 193, 64, "w8a16 bfloat16", SMALL),
         (7, 1000, 64, "w8a8", LARGE),
@@ -85,10 +85,8 @@ def test_it_finds_what_the_whole_distribution_says(rows, tokens, size, kind, til
     torch.testing.assert_close(found.entropy.double(), entropy(exact), rtol=0, atol=3e-5)
     assert torch.equal(found.argmax, exact.argmax(dim=-1))
     assert torch.equal(found.sampled, expected_sample(head, 2**40 + 3, 5))
-    logits = SOFTCAP * torch.tanh(head.hidden @ head.embedding.T / SOFTCAP) / 0.7
-    torch.testing.assert_close(
-        found.log_total.double(), logits.logsumexp(dim=-1), rtol=0, atol=3e-5
-    )
+    total = head.logits(SOFTCAP, 0.7).logsumexp(dim=-1)
+    torch.testing.assert_close(found.log_total.double(), total, rtol=0, atol=3e-5)
 
 
 def test_it_agrees_with_the_plain_path() -> None:
@@ -203,32 +201,20 @@ def test_what_a_tile_may_not_report_counts_as_discarded() -> None:
 
 
 def test_the_tile_changes_no_sample() -> None:
-    head = random_head(20, 500, 32, sharpness=0.05)
+    head = random_head(10, 150, 32, sharpness=0.05)
     tiles = [SMALL, LARGE, TALL]
     samples = [scan(head, tile=tile, seed=11, step=2).sampled for tile in tiles]
     assert torch.equal(samples[0], samples[1])
     assert torch.equal(samples[0], samples[2])
-    assert samples[0].unique().numel() > 15
+    assert samples[0].unique().numel() > 7
 
 
 def test_another_step_and_another_seed_draw_anew_and_the_same_ones_again() -> None:
-    head = random_head(20, 500, 32, sharpness=0.05)
+    head = random_head(10, 150, 32, sharpness=0.05)
     first = scan(head, tile=LARGE, seed=11, step=2).sampled
     assert torch.equal(first, scan(head, tile=LARGE, seed=11, step=2).sampled)
     for seed, step in [(11, 3), (12, 2), (11 + 2**32, 2)]:
-        assert (scan(head, tile=LARGE, seed=seed, step=step).sampled == first).sum() < 5
-
-
-def test_samples_follow_the_distribution() -> None:
-    """Chi-square with 5 degrees of freedom; one correct sampler in a thousand is beyond 20.5."""
-    hidden = torch.ones(255, 16)
-    embedding = torch.linspace(-0.05, 0.05, 6)[:, None].expand(6, 16).contiguous()
-    head = make_head(hidden, embedding)
-    chances = head.log_chances(SOFTCAP, 0.7).exp()[0]
-    sampled = scan(head, tile=LARGE, seed=5, step=1).sampled
-    expected = 255 * chances
-    statistic = ((sampled.bincount(minlength=6) - expected) ** 2 / expected).sum()
-    assert statistic < 20.5
+        assert (scan(head, tile=LARGE, seed=seed, step=step).sampled == first).sum() < 4
 
 
 def test_four_bits_are_refused() -> None:
