@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -164,19 +164,54 @@ def vocabulary(small: bool) -> None:
         expected_embedding(scan, hidden, embedding, sums, half, **common)
 
 
-def layer(small: bool) -> None:
-    """Of small weights always: the tiles do not depend on their size."""
-    from engine.kernels.activations import HALF, Form
-    from tests.engine.kernels.layer import Sizes, finish_by_kernels, random_layer
+def linear(small: bool) -> None:
+    from engine.kernels import dense, experts, norms, routing
+    from engine.kernels.activations import HALF, Form, empty_rows
+    from engine.kernels.heads import split_heads
+    from engine.quant.layouts import Int4Layout, Int8Layout
+    from engine.quant.tensors import Int4Tensor, Int8Tensor, empty_parts
 
-    weights = random_layer(Sizes(hidden=128, dense=64, experts=4, width=64, top_k=2))
-    weights = replace(weights, router=weights.router.bfloat16())
-    x = torch.zeros(16, 128, dtype=torch.bfloat16)
-    for form in (Form(), HALF):
-        finish_by_kernels(weights, x, x, weights.encoder_scalar, 2, form)
+    def int4(*shape: int, group: int) -> Int4Tensor:
+        layout = Int4Layout(shape=shape, group_size=group, shared_input=True)
+        return Int4Tensor(layout=layout, **empty_parts(layout, META))
+
+    def int8(*shape: int) -> Int8Tensor:
+        layout = Int8Layout(shape=shape)
+        return Int8Tensor(layout=layout, **empty_parts(layout, META))
+
+    def half(*shape: int) -> Tensor:
+        return torch.empty(shape, dtype=torch.bfloat16, device=META)
+
+    tokens, size, width, mlp, count, top_k = (
+        (64, 128, 64, 64, 4, 2) if small else (256, 2816, 704, 2112, 128, 8)
+    )
+    pairs, x, factor = tokens * top_k, half(tokens, size), torch.empty(size, device=META)
+    powers = torch.empty(count, width, dtype=torch.int8, device=META)
+    split_heads(half(tokens, 2048), x[0, :64], x[0, :64], half(tokens, 64), half(tokens, 64), 8, 1e-6,
+                values_are_keys=False)  # fmt: skip
+    share = torch.empty(tokens, top_k, device=META)
+    routing.route(half(tokens, count), factor[:count], top_k)
+    made = routing.schedule(share.int(), count, 32)
+    behind = norms.FinishWeights(dense=factor, sparse=factor, both=factor, scalar=factor[:1])
+    for form in (Form(), HALF) if small else (Form(), Form(group=32), HALF):
+        reader = norms.Reader(factor=factor, form=form)
+        norms.norm(x, reader, 1e-6)
+        norms.quantise(x, reader)
+        norms.add_norm(x, x, factor, 1e-6, reader, reader, factor)
+        norms.finish(x, x, half(pairs, size), share, behind, 1e-6, reader)
+        rows = empty_rows(form, tokens, size, x.dtype, META)
+        inner = empty_rows(form, pairs, width, x.dtype, META)
+        gate_up = int4(count, 2 * width, size, group=form.group)
+        experts.gated_product(rows, gate_up, made, top_k, powers, form, x.dtype)
+        experts.product(inner, int4(count, size, width, group=form.group), made, x.dtype)
+        dense.gated_product(rows, int8(2 * mlp, size), powers.flatten()[:mlp], form, x.dtype)
+        dense.product(rows, int8(4 * size, size), x.dtype)
+    dense.product(
+        empty_rows(Form(whole=True), tokens, size, x.dtype, META), int8(size, size), x.dtype
+    )
 
 
-WORK: tuple[Callable[[bool], None], ...] = (attention, vocabulary, layer)
+WORK: tuple[Callable[[bool], None], ...] = (attention, vocabulary, linear)
 
 
 def main() -> int:
