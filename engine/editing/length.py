@@ -149,7 +149,8 @@ def _landing(
     width = fitting_width(config, start + wanted[-1] + len(window.fixed[place + 1]) + 1)
     known = layout.pins(tokenizer, max(width, layout.length + 1))[:start]
     pins = torch.tensor([[*known, *[FREE] * (width - start)]]).expand(LANDING_ROWS, -1)
-    watch = torch.tensor([*behind, tokenizer.special.pad]).expand(width, -1)
+    device = job.loaded.model.device
+    watch = torch.tensor([*behind, tokenizer.special.pad], device=device).expand(width, -1)
     constraints = replace(base_constraints(job), watch=watch)
     guess = Layout(window=window, lengths=tuple(lengths))
     result = yield from job.denoise(
