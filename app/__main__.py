@@ -103,7 +103,7 @@ def build(paths: Paths, request: LoadRequest, look: Look, load: Load, run_job: R
     def shut_down() -> bool:
         chats.close()
         documents.close()
-        window.editor.close_threads()
+        window.editor.let_go()
         ended = bridge.shutdown()
         kept = library.close()
         preparer.close()

@@ -30,7 +30,7 @@ from app.ui.chat.view import ChatView
 from app.ui.chat.wires import SessionWires
 from app.ui.command_palette import CommandPalette, remembered
 from app.ui.dialogs import Dialogs, Run
-from app.ui.editor.commands import editor_commands, is_reserved
+from app.ui.editor.commands import editor_commands, is_reserved, recent_files
 from app.ui.editor.crossing import Crossing
 from app.ui.editor.pane import EditorPane
 from app.ui.notice import Notice
@@ -100,9 +100,7 @@ class MainWindow(QWidget):
             is_reserved=is_reserved,
         )
         self.shown = ShownChat(chats, self.dialogs, self.toast, lambda: self.around.is_still)
-        self.crossing = Crossing(
-            self.places, self.editor, self.composer, self.dialogs, lambda: self.around.is_still
-        )
+        self.crossing = Crossing(self.places, self.editor, self.composer, self.dialogs)
         actions = Actions(
             regenerate=self.asking.regenerate,
             edit=self.asking.edit,
@@ -113,9 +111,8 @@ class MainWindow(QWidget):
             open_link=self.dialogs.link,
             open_text=self.crossing.open_text,
         )
-        slices = Slices(self)
         self.around = Surroundings(
-            theme=theme, settings=settings, preparer=preparer, slices=slices, actions=actions
+            theme=theme, settings=settings, preparer=preparer, slices=Slices(self), actions=actions
         )
         self.header = Header(theme)
         self.chat_list = ChatList(theme)
@@ -129,7 +126,9 @@ class MainWindow(QWidget):
         self.commands = commands(self)
         self.editor_commands = editor_commands(self)
         self.palette_dialog = CommandPalette(
-            theme, (lambda: self.commands_here, lambda: chat_commands(chats)), self
+            theme,
+            (lambda: self.commands_here, lambda: recent_files(self), lambda: chat_commands(chats)),
+            self,
         )
         self._stack = lay_out(self, theme)
         self._connect()

@@ -90,6 +90,8 @@ def _buttons(colors: Colors, px: Px) -> str:
     QPushButton#act[idle="true"] {{ background: {colors.raised}; border-color: {colors.raised}; }}
     QPushButton#primary {{ background: {colors.accent}; color: {colors.on_accent};
         border-color: {colors.accent}; font-weight: 600; }}
+    QPushButton#primary:disabled {{ background: {colors.raised}; color: {colors.muted};
+        border-color: {colors.border}; }}
     QPushButton#primary:focus {{ border-color: {colors.text}; }}
     QPushButton#flat {{ border: 2px solid transparent; padding: {px(4)} {px(8)}; }}
     QPushButton#flat:focus {{ border-color: {colors.accent}; padding: {px(4)} {px(8)}; }}

@@ -15,7 +15,7 @@ from PySide6.QtGui import QTextCursor
 
 from app.paths import ASSETS
 from app.state.editor.changes import Change, Range, replay, units
-from app.state.editor.documents import Documents, key_of, name_of
+from app.state.editor.documents import Documents
 from app.state.editor.encoding import ENDINGS, FileText, NotTextError, decode, encode
 from app.state.editor.store import EditRecord, Store
 from app.ui.editor.text_editor import plain_layout
@@ -248,7 +248,7 @@ def test_a_read_only_file_can_be_saved_elsewhere(qtbot, make, tmp_path):
     saved(qtbot, world, document, other)
     qtbot.waitUntil(lambda: not document.is_modified)
     assert other.read_bytes() == b"not fixed"
-    assert (document.path, name_of(document)) == (other, "other.txt")
+    assert (document.path, document.name) == (other, "other.txt")
 
 
 def test_permissions_and_links_stay(qtbot, make, tmp_path):
@@ -392,7 +392,7 @@ def test_edits_are_remembered_and_follow_a_text_into_its_file(qtbot, make, tmp_p
     for number in range(3):
         world.documents.add_edit(
             EditRecord(
-                document=key_of(document), made=float(number), kind="infill", seed=number,
+                document=document.key, made=float(number), kind="infill", seed=number,
                 instruction=f"no. {number}", before=("a", "b"), after=("c", "d"),
             ),
             None,

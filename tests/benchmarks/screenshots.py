@@ -5,7 +5,7 @@
 `QT_SCALE_FACTOR=2` takes them at twice the size, `--language de` in German. Nothing is posed:
 `denoising` is the step of a running answer that the window shows after half of its steps, `settled`
 its end, `replay` its recording, `run.gif` that recording as the app saves it, `error` what a folder
-without a model gives. Only `rich` and `world` show texts that were put into the history: the demo
+without a model gives. `editor-*` are made by `editor_pictures`. Only `rich` and `world` show texts that were put into the history: the demo
 model writes neither tables nor Arabic.
 """
 
@@ -28,6 +28,7 @@ from app.state.recording.picture import PictureKind
 from app.state.recording.run import Run
 from app.ui.replay.run_export import PictureOptions, RunExport
 from engine.messages import Draft, Role
+from tests.benchmarks.editor_pictures import editor
 from tests.benchmarks.session import live, start, wait
 
 SIZE = (1180, 760)
@@ -73,6 +74,9 @@ def main() -> None:
 
     def save(widget: QWidget, name: str) -> None:
         live(300)
+        save_now(widget, name)
+
+    def save_now(widget: QWidget, name: str) -> None:
         widget.grab().save(str(options.out / f"{name}.png"))
 
     folder = prepared(chosen)
@@ -100,6 +104,7 @@ def main() -> None:
     save(settings, "settings")
     settings.close()
     replay(running, save, options.out)
+    editor(running, save, save_now)
     running.window.close()
     running.shut_down()
 

@@ -11,7 +11,8 @@ from PySide6.QtGui import QTextCursor, QTextDocument
 from app.state.editor.changes import Change, Range, common_start, units
 from app.state.editor.encoding import FileText
 from app.state.editor.language import language_of
-from app.state.text import clean
+from app.state.text import clean, visible
+from app.words import tr
 
 SLICE = 65_536  # characters put in at a time: 10 ms of the GUI thread on a slow PC
 _BLOCK_END = "\u2029"  # how Qt writes a line feed
@@ -54,6 +55,18 @@ class Document(QObject):
     @property
     def is_filled(self) -> bool:
         return self._is_filled
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        if self.path is not None:
+            return visible(self.path.name)
+        return tr("Untitled {number}", number=self.number)
+
+    @property
+    def key(self) -> str:
+        """What its edits are kept under."""
+        return self.id if self.path is None else str(self.path)
 
     @property
     def language(self) -> str:

@@ -100,7 +100,12 @@ class Documents(QObject):
                 return
         self._background.run(lambda: files.read(path), self._on_read, self._on_failed)
 
-    def save(self, document: Document, path: Path | None = None) -> None:
+    def save(
+        self,
+        document: Document,
+        path: Path | None = None,
+        on_saved: Callable[[], object] = lambda: None,
+    ) -> None:
         """To its file, or to another one that becomes its file."""
         target = (path or document.path or Path()).absolute()
         if any(each.path == target and each is not document for each in self._all):
@@ -125,12 +130,15 @@ class Documents(QObject):
             return Written(file=file, stamp=stamp, is_other_encoding=is_other)
 
         def on_failed(error: Exception) -> None:
-            self._journal.not_saved(document)
+            self._journal.not_saved(document.id)
             self._on_failed(error)
 
-        self._background.run(
-            write, partial(self._on_written, document, target, revision), on_failed
-        )
+        def on_written(written: Written) -> None:
+            if document in self._all:
+                self._on_written(document, target, revision, written)
+                on_saved()
+
+        self._background.run(write, on_written, on_failed)
 
     def reload(self, document: Document) -> None:
         """Takes the text of the file. One step to undo."""
@@ -165,7 +173,7 @@ class Documents(QObject):
     def edits(
         self, document: Document, on_answer: Callable[[tuple[EditRecord, ...]], object]
     ) -> None:
-        key = key_of(document)
+        key = document.key
         self._journal.ask(lambda store: store.edits(key), on_answer)
 
     def recording(self, number: int, on_answer: Callable[[bytes | None], object]) -> None:
@@ -232,21 +240,27 @@ class Documents(QObject):
         """Whether the file is still what this text began with."""
 
         def on_read(found: OpenedFile) -> None:
+            if document not in self._all:
+                return
             document.stamp, document.can_write = found.stamp, found.can_write
             if found.file != document.saved:
                 self.disk_changed.emit(document)
 
         self._background.run(
-            lambda: files.read(path), on_read, lambda _error: self.disk_changed.emit(document)
+            lambda: files.read(path), on_read, lambda _error: self._on_gone(document)
         )
 
+    def _on_gone(self, document: Document) -> None:
+        if document in self._all:
+            self.disk_changed.emit(document)
+
     def _on_written(self, document: Document, path: Path, revision: int, written: Written) -> None:
-        old_key = key_of(document)
+        old_key = document.key
         document.path, document.stamp, document.can_write = path, written.stamp, True
         document.mark_saved(written.file, revision)
         self._journal.saved(document)
-        if key_of(document) != old_key:
-            new_key = key_of(document)
+        if document.key != old_key:
+            new_key = document.key
             self._journal.ask(lambda store: store.rename(old_key, new_key), lambda _nothing: None)
         self._watch()
         if written.is_other_encoding:
@@ -299,15 +313,3 @@ class Documents(QObject):
                 tr("Save your documents. Make sure that the disk has room."),
             )
         )
-
-
-def key_of(document: Document) -> str:
-    """What the edits of a document are kept under."""
-    return document.id if document.path is None else str(document.path)
-
-
-def name_of(document: Document) -> str:
-    """What people call it."""
-    if document.path is not None:
-        return visible(document.path.name)
-    return tr("Untitled {number}", number=document.number)

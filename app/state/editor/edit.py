@@ -14,7 +14,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 from app.bridge import EngineBridge
 from app.state.editor.changes import Change, Range
 from app.state.editor.document import Document
-from app.state.editor.documents import key_of
 from app.state.editor.offer import Choice, Offer, make_offer
 from app.state.editor.order import Order, apply, clean_texts, request_of
 from app.state.editor.store import EditRecord
@@ -240,7 +239,7 @@ class EditSession(QObject):
         assert order is not None
         assert proposal is not None
         return EditRecord(
-            document=key_of(self._document),
+            document=self._document.key,
             made=time.time(),
             kind=order.kind.value,
             instruction=order.instruction,

@@ -77,8 +77,8 @@ class Journal(QObject):
             self._waiting[document.id] = since
             self._timer.start()
 
-    def not_saved(self, document: Document) -> None:
-        self._since.pop(document.id, None)
+    def not_saved(self, document_id: str) -> None:
+        self._since.pop(document_id, None)
 
     def settle(self, document_id: str) -> None:
         """There is nothing of this document that is not in its file."""

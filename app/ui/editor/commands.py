@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QKeyEvent, QKeySequence
@@ -10,6 +12,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 from app.state.commands import Command
 from app.state.editor.edit import Phase
 from app.state.editor.offer import Choice
+from app.state.text import visible
 from app.ui.editor.document_view import DocumentView
 from app.words import tr
 
@@ -37,6 +40,19 @@ def is_reserved(event: QKeyEvent) -> bool:
 def editor_commands(window: MainWindow) -> tuple[Command, ...]:
     """In the order of the menu."""
     return (*_files(window), *_text(window), *_edits(window), *_offer(window))
+
+
+def recent_files(window: MainWindow) -> tuple[Command, ...]:
+    """A command for each file that was open lately: to open it again."""
+    return tuple(
+        Command(
+            id=f"editor.file:{path}",
+            title=visible(PurePath(path).name),
+            run=partial(window.crossing.open_file, path),
+            group=tr("Open file"),
+        )
+        for path in window.settings.value.recent_files
+    )
 
 
 def _files(window: MainWindow) -> Iterator[Command]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 
-from app.state.editor.documents import name_of
 from app.state.editor.store import EditRecord
 from app.ui.chat.composer import Composer
 from app.ui.dialogs import Dialogs
@@ -16,24 +15,22 @@ from app.words import tr
 
 class Crossing:
     def __init__(
-        self,
-        places: Places,
-        editor: EditorPane,
-        composer: Composer,
-        dialogs: Dialogs,
-        is_still: Callable[[], bool],
+        self, places: Places, editor: EditorPane, composer: Composer, dialogs: Dialogs
     ) -> None:
         self._places = places
         self._editor = editor
         self._composer = composer
         self._dialogs = dialogs
-        self._is_still = is_still
         places.changed.connect(self._on_place)
 
     def open_text(self, text: str, language: str) -> None:
         """In the editor, as a document that is not saved."""
         self._places.show_place(EDITOR)
         self._editor.new(text, language.lower())
+
+    def open_file(self, path: str) -> None:
+        self._places.show_place(EDITOR)
+        self._editor.documents.open(Path(path))
 
     def to_chat(self, text: str) -> None:
         """Into the field where one types, to be asked about."""
@@ -53,7 +50,7 @@ class Crossing:
 
         def show(edits: tuple[EditRecord, ...]) -> None:
             EditHistory(
-                name_of(document), edits, replay=self._replay, reuse=reuse, parent=self._editor
+                document.name, edits, replay=self._replay, reuse=reuse, parent=self._editor
             ).show()
 
         self._editor.documents.edits(document, show)
@@ -63,7 +60,8 @@ class Crossing:
             if data is None:
                 self._editor.toast.tell(tr("The recording of this edit is no longer kept."))
             else:
-                self._dialogs.replay(data, is_still=self._is_still(), candidate=edit.candidate)
+                is_still = self._editor.around.is_still()
+                self._dialogs.replay(data, is_still=is_still, candidate=edit.candidate)
 
         self._editor.documents.recording(edit.number, show)
 

@@ -6,7 +6,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from app.state.editor.document import Document
-from app.state.editor.documents import name_of
 from app.ui.widgets import flat_button, plain_label
 from app.words import tr
 
@@ -57,9 +56,9 @@ class DiskBar(QFrame):
             return
         is_gone = document.stamp is None
         self._words.setText(
-            tr("The file of “{name}” is gone. Save it to have it back.", name=name_of(document))
+            tr("The file of “{name}” is gone. Save it to have it back.", name=document.name)
             if is_gone
-            else tr("Another program has changed the file “{name}”.", name=name_of(document))
+            else tr("Another program has changed the file “{name}”.", name=document.name)
         )
         self._load.setVisible(not is_gone)
         self.show()

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QColor, QKeyEvent, QTextCharFormat, QTextCursor, QTextFormat
+from PySide6.QtGui import (
+    QColor,
+    QKeyEvent,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+    QTextFormat,
+)
 from PySide6.QtWidgets import QTextEdit, QVBoxLayout, QWidget
 
 from app.bridge import EngineBridge
@@ -13,15 +20,14 @@ from app.settings import Settings
 from app.state.editor.background import Background
 from app.state.editor.changes import Range
 from app.state.editor.document import Document
-from app.state.editor.documents import name_of
-from app.state.editor.edit import EditSession
+from app.state.editor.edit import EditSession, Phase
 from app.state.editor.gap_list import GapList
 from app.state.editor.language import is_code
 from app.ui.editor.colouring import Colouring
 from app.ui.editor.editing import Editing, Surroundings
 from app.ui.editor.find_bar import FindBar
 from app.ui.editor.gap_bar import GapBar
-from app.ui.editor.text_editor import TextEditor
+from app.ui.editor.text_editor import TextEditor, plain_layout
 from app.ui.rich.look import look_of
 from app.ui.theme import reading_font
 from app.words import tr
@@ -72,7 +78,7 @@ class DocumentView(QWidget):
         look = look_of(self._around.theme.colors)
         self.editor.set_look(look.code_font if is_code(self.document.language) else reading_font())
         self.editor.set_wrap(is_on=settings.wrap_lines)
-        self.editor.setAccessibleName(name_of(self.document))
+        self.editor.setAccessibleName(self.document.name)
         self.editor.setReadOnly(not self.document.is_filled)
         self._mark()
 
@@ -89,6 +95,13 @@ class DocumentView(QWidget):
     def selected_text(self) -> str:
         return self.document.part(self.editor.selection)
 
+    def let_go(self) -> None:
+        """Of the document, which is deleted before this is."""
+        self.editing.cancel()
+        empty = QTextDocument(self.editor)
+        plain_layout(empty)
+        self.editor.setDocument(empty)
+
     def escape(self) -> None:
         if self.editing.is_open:
             self.editing.cancel()
@@ -103,6 +116,7 @@ class DocumentView(QWidget):
         self.editor.selectionChanged.connect(self.caret_moved)
         self.editor.cursorPositionChanged.connect(self._mark)
         self.find_bar.found.connect(self._mark)
+        self.session.changed.connect(self._on_edit_changed)
         self.gaps.changed.connect(self._mark)
         self.gap_bar.fill_requested.connect(self.editing.fill)
         self.gap_bar.gap_chosen.connect(self._show_gap)
@@ -119,8 +133,11 @@ class DocumentView(QWidget):
         self.refresh()
 
     def _on_state_changed(self) -> None:
-        self.editor.setAccessibleName(name_of(self.document))
+        self.editor.setAccessibleName(self.document.name)
         self._colouring.refresh()
+
+    def _on_edit_changed(self) -> None:
+        self.gap_bar.setEnabled(self.session.phase is Phase.IDLE)  # one edit at a time
 
     def _show_gap(self, number: int) -> None:
         self.editor.select(self.gaps.gaps[number].place)

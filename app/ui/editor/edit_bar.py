@@ -119,8 +119,12 @@ class EditBar(QFrame):
 
     def place(self, text: QRect, room: QRect) -> None:
         """Above `text` if there is room, else below it; never outside of `room`."""
-        width = min(round(WIDTH * self._theme.scale), room.width() - 16)
-        self.setFixedWidth(max(80, width))
+        self.setMinimumWidth(0)
+        self.setMaximumWidth(16_777_215)
+        needed = self.sizeHint().width()
+        wanted = max(needed, round(WIDTH * self._theme.scale)) if self._row == 0 else needed
+        width = max(80, min(wanted, room.width() - 16))
+        self.setFixedWidth(width)
         self.adjustSize()
         height = self.height()
         top = text.top() - height - DISTANCE

@@ -9,7 +9,7 @@ from PySide6.QtCore import QStandardPaths, Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from app.state.editor.document import Document
-from app.state.editor.documents import Documents, name_of
+from app.state.editor.documents import Documents
 from app.words import tr
 
 
@@ -45,7 +45,7 @@ class FileDialogs:
             dialog.selectFile(document.path.name)
         else:
             dialog.setDefaultSuffix("txt")
-            dialog.selectFile(name_of(document))
+            dialog.selectFile(document.name)
 
         def on_selected(path: str) -> None:
             self._folder = str(Path(path).parent)
@@ -61,7 +61,7 @@ class FileDialogs:
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setWindowTitle(tr("Close"))
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(tr("Save the changes in “{name}”?", name=name_of(document)))
+        box.setText(tr("Save the changes in “{name}”?", name=document.name))
         box.setInformativeText(tr("Otherwise they are lost."))
         save = box.addButton(tr("Save"), QMessageBox.ButtonRole.AcceptRole)
         lose = box.addButton(tr("Do not save"), QMessageBox.ButtonRole.DestructiveRole)
@@ -79,16 +79,11 @@ class FileDialogs:
             self._save(document, document.path, closes=True)
 
     def _save(self, document: Document, path: Path, *, closes: bool) -> None:
-        if closes:
+        def close() -> None:
+            if closes and not document.is_modified:
+                self._documents.remove(document)
 
-            def close(saved: Document) -> None:
-                if saved is document:
-                    self._documents.saved.disconnect(close)
-                    if not document.is_modified:
-                        self._documents.remove(document)
-
-            self._documents.saved.connect(close)
-        self._documents.save(document, path)
+        self._documents.save(document, path, close)
 
     def _dialog(self, title: str) -> QFileDialog:
         dialog = QFileDialog(self._window, title, self._folder)

@@ -84,6 +84,7 @@ class EditHistory(QDialog):
         split.addWidget(right)
         split.setSizes([280, 540])
         split.setChildrenCollapsible(False)
+        split.setHandleWidth(1)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         whole.addWidget(split)

@@ -13,7 +13,7 @@ from app.bridge import EngineBridge
 from app.settings import SettingsStore
 from app.state.editor.background import Background
 from app.state.editor.document import Document
-from app.state.editor.documents import Documents, name_of
+from app.state.editor.documents import Documents
 from app.state.editor.files import FileError
 from app.state.text import visible
 from app.ui.editor.disk_bar import DiskBar
@@ -151,9 +151,11 @@ class EditorPane(QWidget):
         else:
             self.empty.focus()
 
-    def close_threads(self) -> None:
-        """Before the application ends."""
+    def let_go(self) -> None:
+        """Before the application ends: of its thread, and of documents that others delete."""
         self._background.close()
+        for view in self._views.values():
+            view.let_go()
 
     # --- Qt ---------------------------------------------------------------------------------------
 
@@ -235,7 +237,7 @@ class EditorPane(QWidget):
         view.editor.zoomed.connect(self._zoom)
         view.session.accepted.connect(self.documents.add_edit)
         document.state_changed.connect(lambda: self._on_state_changed(document))
-        self.tabs.add(document.id, name_of(document))
+        self.tabs.add(document.id, document.name)
         self._on_current_changed()
 
     def _on_removed(self, document: Document) -> None:
@@ -249,7 +251,7 @@ class EditorPane(QWidget):
         self._on_current_changed()
 
     def _on_state_changed(self, document: Document) -> None:
-        self.tabs.rename(document.id, name_of(document), is_modified=document.is_modified)
+        self.tabs.rename(document.id, document.name, is_modified=document.is_modified)
         self._say()
 
     def _on_current_changed(self) -> None:
