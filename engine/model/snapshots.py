@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.faults import is_out_of_memory
+
 NEAR = 256  # tokens; so many are read again sooner than another window is kept for them
 
 
@@ -38,11 +40,16 @@ class Snapshots:
         return self._most > 0 and length - before >= NEAR
 
     def add(self, length: int, windows: Iterable[Tensor]) -> None:
-        """Copies the windows in front of `length`."""
+        """Copies the windows in front of `length`; not where there is no memory for them."""
         while len(self._kept) >= self._most:
             del self._kept[next(iter(self._kept))]
-        copies = tuple(_to_host(window) for window in windows)
-        self._kept[length] = Snapshot(length=length, windows=copies)
+        try:
+            copies = tuple(_to_host(window) for window in windows)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            self._kept[length] = Snapshot(length=length, windows=copies)
 
     def longest(self, most: int) -> Snapshot | None:
         """The snapshot of the longest prefix of up to `most` tokens."""

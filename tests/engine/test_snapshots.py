@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import engine.model.snapshots
 from engine.config import ModelConfig
 from engine.memory import snapshot_bytes
 from engine.messages import ChatRequest, Finished, LoadRequest, Role, Sampling, Turn
@@ -151,6 +152,21 @@ def test_what_is_kept_is_bounded() -> None:
     short = KVCache(config, 32 + SLACK, CPU, torch.float32)
     short.mark(10)
     assert snapshot_bytes(config, short.max_tokens, "float32") == short.snapshot_bytes == 0
+
+
+def test_without_memory_for_a_copy_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(window: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(engine.model.snapshots, "_to_host", refuse)
+    both = Written(small(64, 3), 30_000)
+    both.append([1] * 1000)
+    both.cache.mark(700)
+    for _ in range(3):
+        both.append([2] * SLACK)
+    both.check()
+    assert both.cache.snapshot_bytes == 0
+    assert both.cache.cut(700) == 0
 
 
 @pytest.fixture(scope="module", params=[5, 9])
