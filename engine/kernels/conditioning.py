@@ -33,7 +33,8 @@ from engine.kernels.vocabulary_scan import VocabularyScan
 from engine.quant.tensors import Matrix
 
 TOLERANCE = 2**-8  # discarded mass up to which the kept tokens are enough
-CHUNK = 32_768  # tokens whose chances lie in memory at a time, 16 MB of bfloat16 for 256 rows
+CHUNK = 32_768  # tokens whose chances lie in memory at a time,
+CHANCES = 256 * CHUNK  # and numbers at most, 16 MB of bfloat16
 SHARES = 4  # blocks that sum parts of one chunk, to fill a GPU
 
 _BLOCK_D = 128
@@ -54,14 +55,14 @@ def expected_buffers(
     embedding: Matrix,
     dtype: torch.dtype,
     *,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     tile: Tile | None = None,
 ) -> ExpectedBuffers:
     """Memory for rows like `hidden`; dtype: of the result. About `chunk` tokens come at a time."""
     tile = tile or default_tile(hidden)
     device, rows, (tokens, size) = device_of(hidden), num_rows(hidden), embedding.shape
-    share = SHARES * tile.tokens
-    width = cdiv(min(chunk, tokens), share) * share
+    share = SHARES * max(tile.tokens, tile.depth)
+    width = cdiv(min(chunk or min(CHUNK, CHANCES // rows), tokens), share) * share
     return ExpectedBuffers(
         tile=tile,
         chances=torch.zeros(rows, width, dtype=dtype, device=device),
@@ -82,8 +83,9 @@ def expected_embedding(
 ) -> None:
     """Writes the unscaled expected embeddings to `out` [R, D].
 
-    scan: of the same rows, embedding, softcap and temperature. A tolerance below zero makes all rows
-    exact, one of 1 none. Nothing waits for the device.
+    scan: of the same rows, embedding, softcap and temperature; a pinned position may be written over
+    it as its one token, of chance 1 and nothing discarded. A tolerance below zero makes all rows exact,
+    one of 1 none. Nothing waits for the device.
     """
     tile, (rows, width), (num_tokens, size) = buffers.tile, buffers.chances.shape, embedding.shape
     assert out.is_contiguous()

@@ -5,8 +5,8 @@ Each tile of tokens leaves a few numbers a row: the largest tempered logit m, Σ
 joins the tiles of a row. Sums relative to the maximum keep the entropy ln Σ - Σ(s - m)e / Σe exact
 to float32 even where it is nearly zero. Ties go to the lowest token, as torch's argmax has it.
 
-For the sparse expected embedding the tokens of a row with at least the chance `threshold` are kept,
-the likeliest first if there are too many; what mass is not kept is known exactly, also where a
+For the sparse expected embedding the likeliest token of a row is kept, and those with at least the chance
+`threshold`, the likeliest if there are too many. What mass is not kept is known exactly, also where a
 tile had more of them than it may report. Shape letters: R rows, V tokens, D hidden size, K kept tokens.
 """
 
@@ -260,7 +260,8 @@ def _join(
     ids = tl.load(largest_tokens + there, mask=is_slot, other=num_tokens)
     tl.store(argmax + row, _lowest(ids, values, num_tokens).to(tl.int64))
 
-    least = _cut(values, top + log_sum + LOG_THRESHOLD, top, KEPT)
+    least = tl.minimum(top + log_sum + LOG_THRESHOLD, top)  # one at least
+    least = _cut(values, least, top, KEPT)
     is_kept = values >= least
     rank = tl.cumsum(is_kept.to(tl.int32), axis=0) - 1
     is_kept &= rank < KEPT  # of equal logits at the cut, some

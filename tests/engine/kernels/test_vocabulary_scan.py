@@ -126,6 +126,14 @@ def test_a_flat_row_ties_at_the_lowest_token() -> None:
     torch.testing.assert_close(found.discarded, torch.full((2,), 1 - 0.032), rtol=1e-5, atol=0)
 
 
+def test_a_row_without_a_likely_token_keeps_its_likeliest() -> None:
+    head = random_head(3, 150, 32, sharpness=0.01)
+    found, chances = scan(head, threshold=0.5), head.log_chances(SOFTCAP, 0.7).exp()
+    assert (chances < 0.5).all()
+    assert (found.count == 1).all()
+    assert torch.equal(found.tokens[:, 0].long(), found.argmax)
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e4, 1e30])
 def test_logits_far_beyond_the_softcap_tie_as_torch_says(scale: float) -> None:
     generator = torch.Generator().manual_seed(1)
