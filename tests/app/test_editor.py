@@ -254,6 +254,30 @@ def test_typing_elsewhere_goes_on_and_typing_inside_lets_go(qtbot, start):
     gate.opened.set()
 
 
+def test_the_canvas_goes_with_its_text_in_every_layout(qtbot, start):
+    gate = Gate()
+    running, view = begin(qtbot, start, editing("other words", gate=gate), "x " * 400 + "\n" + TEXT)
+    running.settings.change(wrap_lines=False)
+    ask(qtbot, view, "brown fox", "x")
+    qtbot.waitUntil(lambda: view.session.draft(0) is not None)
+    (shown,) = view.editing.overlay.widgets
+    cursor = view.editor.textCursor()
+    cursor.setPosition(0)
+    cursor.insertText("typed\ntwice\n")
+    assert view.editing.overlay.widgets == (shown,)  # not another one for each key
+    line = view.editor.document().findBlock(view.session.ranges[0].start)
+
+    def place():
+        box = view.editor.blockBoundingGeometry(line).translated(view.editor.contentOffset())
+        return round(box.left()), round(box.top())
+
+    qtbot.waitUntil(lambda: (shown.x(), shown.y()) == place())
+    view.editor.horizontalScrollBar().setValue(40)
+    assert shown.x() == place()[0] == -40
+    gate.opened.set()
+    wait_phase(qtbot, view)
+
+
 def test_two_edits_at_once_are_refused_plainly(qtbot, start):
     gate = Gate()
     running, view = begin(qtbot, start, editing(CHANGED, gate=gate))

@@ -22,7 +22,10 @@ from app.state.autosave import Writer
 from app.ui.settings.dialog import SettingsDialog
 from tests.app.test_settings import OTHER
 
-HIDDEN = {"presets", "recent_commands", "answers_made", "unknown"}  # have no row of their own
+HIDDEN = {  # have no row of their own
+    "presets", "recent_commands", "answers_made", "unknown",
+    "recent_files", "edit_instructions", "kept_instructions",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from app.ui.rich.look import look_of
 from app.ui.theme import Theme
 
 DELAY_MS = 60
-BEFORE = 60_000  # units above the view that are read with it: what begins there may end in it
+BEFORE = 20_000  # units above the view that are read with it: what begins there may end in it
 AFTER = 4_000
 
 

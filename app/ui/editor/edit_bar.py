@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, QRect, Qt, Signal, SignalInstance
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -115,7 +115,11 @@ class EditBar(QFrame):
         self._hunks.setVisible(len(offer.hunks) > 1)
         self._remarks.setText(remarks(proposal))
         self._remarks.setVisible(bool(self._remarks.text()))
+        is_new = self.row != "offer"
         self._show(2)
+        if is_new:  # the keyboard stays with the text, so a screen reader is told
+            self.setAccessibleName(f"{tr('An edit is offered')}. {self._remarks.text()}".strip())
+            QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 
     def place(self, text: QRect, room: QRect) -> None:
         """Above `text` if there is room, else below it; never outside of `room`."""

@@ -127,6 +127,7 @@ class Editing(QObject):
             for gap in self._gaps.gaps
         )
         if places:
+            self._show_first(places)
             self._begin(EditKind.INFILL, places, "")
 
     def accept(self) -> None:
@@ -188,6 +189,12 @@ class Editing(QObject):
         cursor.clearSelection()  # what is typed next must not take the place of the text
         self._editor.setTextCursor(cursor)
         self.session.begin(Order(kind=kind, places=places, instruction=instruction))
+
+    def _show_first(self, places: tuple[Place, ...]) -> None:
+        """Brings it into view, where it is not."""
+        cursor = self._editor.textCursor()
+        cursor.setPosition(places[0].range.start)
+        self._editor.setTextCursor(cursor)
 
     def _on_quick(self, action: Quick) -> None:
         self.run(action.words, action.kind)

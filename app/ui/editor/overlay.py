@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from PySide6.QtCore import QObject, QRect, QTimer, Signal
@@ -83,8 +84,20 @@ class Overlay(QObject):
             self._show_offer()
 
     def _on_edited(self) -> None:
-        if self._widgets:
+        """Somebody types beside it: the canvases stay, and go where their text goes."""
+        ranges = self._session.ranges
+        if not self._widgets or not ranges:
+            return
+        fresh = stretches(self._document, ranges)
+        if len(fresh) != len(self._widgets):
             self._rebuild()
+            return
+        self._stretches = fresh
+        if self._session.phase is Phase.OFFERED:
+            self._show_offer()
+        else:
+            self._place()
+            self._ask_for_frame()
 
     def _rebuild(self) -> None:
         """Other text around it, or another look."""
@@ -133,9 +146,8 @@ class Overlay(QObject):
         offer = self._session.offer
         if offer is None:
             return
-        width = self._editor.viewport().width()
         for stretch, widget in zip(self._stretches, self._widgets, strict=True):
-            widget.show_parts(as_parts(stretch, offer), self.current, width)
+            widget.show_parts(as_parts(stretch, offer), self.current, self._room)
         self._heights = [0] * len(self._widgets)
         self._place()
 
@@ -144,13 +156,23 @@ class Overlay(QObject):
     def _fit(self) -> None:
         margin = self._document.text_document.documentMargin()
         for widget in self._widgets:
-            widget.set_room(self._editor.viewport().width(), margin)
+            widget.set_room(self._room, margin)
+
+    @property
+    def _room(self) -> int:
+        """How wide the text is laid out, in pixels: all of it where lines are not wrapped."""
+        width = self._editor.viewport().width()
+        if self._editor.lineWrapMode() is TextEditor.LineWrapMode.WidgetWidth:
+            return width
+        layout = self._document.text_document.documentLayout()
+        return max(width, math.ceil(layout.documentSize().width()))
 
     def _place(self) -> None:
         """Over the lines of each stretch that are in view. While a canvas runs it only grows."""
         if not self._widgets:
             return
-        if self._widgets[0].width() != self._editor.viewport().width():
+        room, left = self._room, round(self._editor.contentOffset().x())
+        if self._widgets[0].width() != room:
             self._fit()
         for number, (stretch, widget) in enumerate(
             zip(self._stretches, self._widgets, strict=True)
@@ -161,7 +183,7 @@ class Overlay(QObject):
                 continue
             height = max(self._heights[number], box.height(), widget.text_height + 1)
             self._heights[number] = height
-            wanted = QRect(0, box.top(), self._editor.viewport().width(), height)
+            wanted = QRect(left, box.top(), room, height)
             if widget.geometry() != wanted:
                 widget.setGeometry(wanted)
             widget.show()

@@ -114,7 +114,10 @@ class EditorPane(QWidget):
         document = self.document
         if document is None:
             return
-        if document.path is None or not document.can_write:
+        if not document.can_write:
+            self.toast.tell(tr("“{name}” may be read, but not changed.", name=document.name))
+            self.save_as()
+        elif document.path is None:
             self.save_as()
         else:
             self.documents.save(document)

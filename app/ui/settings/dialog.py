@@ -216,6 +216,11 @@ def _writing(store: SettingsStore) -> SettingsPage:
         tr("With Ctrl+Enter, Enter alone starts a new line."),
         keys,
     )
+    page.check(
+        "wrap_lines",
+        tr("Wrap long lines in the editor"),
+        tr("Else one scrolls to their ends."),
+    )
     return page
 
 
