@@ -53,13 +53,17 @@ class Between:
 
 
 def factor_for(reader: Matrix, weight: Tensor | None = None) -> Tensor:
-    """A norm's weight [D], or ones, times 2^exponents of the weight that reads its rows."""
-    ones = torch.ones(
-        reader.shape[-1],
-        device=reader.device if isinstance(reader, Tensor) else reader.exponents.device,
-    )
-    factor = ones if weight is None else weight.float()
-    return factor if isinstance(reader, Tensor) else factor * powers_of_two(reader.exponents)
+    """A norm's weight [D], or ones, times 2^exponents of the weight that reads its rows.
+
+    Raises ValueError where each expert has exponents of its own: rows serve all of them.
+    """
+    if isinstance(reader, Tensor):
+        powers = torch.ones(reader.shape[-1], device=reader.device)
+    elif reader.exponents.ndim == 1:
+        powers = powers_of_two(reader.exponents)
+    else:
+        raise ValueError(f"the experts of a weight {reader.shape} do not share their exponents")
+    return powers if weight is None else weight.float() * powers
 
 
 def norm(x: Tensor, reader: Reader, eps: float) -> Rows:

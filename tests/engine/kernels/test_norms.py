@@ -83,7 +83,10 @@ def test_a_factor_is_the_norms_weight_with_the_readers_exponents(draw) -> None:
     reader, weight = quantise_int8(wild, name="w"), draw(192)
     assert reader.exponents.any()
     assert torch.equal(factor_for(reader, weight), weight * 2.0 ** reader.exponents.float())
+    assert torch.equal(factor_for(reader), 2.0 ** reader.exponents.float())
     assert torch.equal(factor_for(wild), torch.ones(192))
+    with pytest.raises(ValueError, match="share"):
+        factor_for(quantise_int8(draw(2, 24, 64), name="w"))
 
 
 @pytest.mark.parametrize("forms", [(Form(), Form(group=32)), (Form(whole=True), HALF)], ids=str)
