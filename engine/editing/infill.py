@@ -21,7 +21,7 @@ from engine.editing.seams import seam_checks
 from engine.editing.window import Window
 from engine.messages import Check, CheckKind, RequestEvent
 
-CANDIDATES = 3  # at least so many are made, whatever number was asked for
+CANDIDATES = 4  # at least so many are made, whatever number was asked for
 FATAL = frozenset(CheckKind) - {CheckKind.LOST, CheckKind.BRACKETS, CheckKind.UNCHANGED}
 
 
@@ -60,11 +60,13 @@ def fill_window(
     scores = yield from probe(job, prompt, window, rules, seed)
     count = max(CANDIDATES, wanted)
     lengths = combinations(scores, 2 * count)
-    first = lengths[:count] + lengths[:1] * (count - len(lengths))
+    # Half of the candidates have the best length: another noise is worth as much as another length.
+    others = lengths[: -(-count // 2)]
+    first = others + lengths[:1] * (count - len(others))
     found = yield from _round(job, prompt, window, rules, first, around, seed, 0)
     good = distinct([each for each in found if is_good(each)])
     if len(good) < wanted:
-        others = (lengths[count:] + lengths * count)[:count]
+        others = (lengths[len(others) :] + lengths * count)[:count]
         rest = rules.without(0, [each.first_id for each in found])
         if all(rest.can_hold(0, each[0]) for each in others):
             more = yield from _round(job, prompt, window, rest, others, around, seed + count, count)

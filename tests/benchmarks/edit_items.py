@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,6 +71,22 @@ def gap_items(count: int) -> list[Item]:
         )
         for document, gap in islice(heldout.gap_items(Random(SEED), seen), count)
     ]
+
+
+def widened(item: Item, rng: Random) -> Item:
+    """The item with up to two more words on each side of its gap deleted, one at least.
+
+    Nothing decides these words, only their number is of interest.
+    """
+    left, right = item.before.rstrip(), item.after
+    took_left, took_right = rng.randrange(3), rng.randrange(1, 3)
+    starts = [0, *(found.end() for found in re.finditer(r"\s+", left))]
+    start = starts[-took_left] if 0 < took_left <= len(starts) else len(item.before)
+    ends = [found.start() for found in re.finditer(r"\s+", right.lstrip())]
+    lead = len(right) - len(right.lstrip())
+    end = lead + ends[took_right - 1] if took_right <= len(ends) else 0
+    middle = item.before[start:] + item.right + right[:end]
+    return Item(item.before[:start], middle, right[end:], item.kind)
 
 
 def others(items: Sequence[Item]) -> list[Item]:

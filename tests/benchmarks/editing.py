@@ -9,7 +9,6 @@ Gaps come from `packaging/demo_model/heldout.py`: each is decided by the text be
 from __future__ import annotations
 
 import argparse
-import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -20,13 +19,10 @@ from typing import Any
 
 import torch
 
-from engine.editing.seams import seam_checks
 from engine.messages import (
     ChatRequest,
-    CheckKind,
     EditKind,
     EditRequest,
-    EngineFault,
     Finished,
     LoadRequest,
     Proposal,
@@ -47,10 +43,10 @@ from tests.benchmarks.edit_items import (
     propose,
     rewriting,
     tokens,
+    widened,
 )
+from tests.benchmarks.edit_text import outside, planted
 from tests.benchmarks.record import record
-from tests.engine.editing import fuzz
-from tests.engine.editing.test_text_machinery import edit_once
 
 NAIVE = 24  # tokens of a gap whose length nobody looked for
 
@@ -93,6 +89,24 @@ def gaps(pipeline: Pipeline, items: Sequence[Item]) -> dict[str, Any]:
     }
 
 
+def wide_gaps(pipeline: Pipeline, items: Sequence[Item]) -> dict[str, Any]:
+    """How far the length is off where a gap is several words that nothing decides."""
+    rng = Random(SEED + 10)
+    wide = [widened(item, rng) for item in items]
+    found = _filled(pipeline, wide, lambda item: None)
+    errors = [
+        best.tokens[0] - tokens(pipeline, item)
+        for item, best in zip(wide, found, strict=True)
+        if best is not None
+    ]
+    return {
+        "items": len(items),
+        "right_length_mean": round(statistics.mean(tokens(pipeline, item) for item in wide), 2),
+        "length_error_median": statistics.median(map(abs, errors)),
+        "length_error_signed_mean": round(statistics.mean(errors), 2),
+    }
+
+
 def _filled(
     pipeline: Pipeline, items: Sequence[Item], length: Callable[[Item], int | None]
 ) -> list[Proposal | None]:
@@ -112,25 +126,6 @@ def _right(items: Sequence[Item], found: Sequence[Proposal | None]) -> dict[str,
         kind: percent(value for item, value in zip(items, right, strict=True) if item.kind == kind)
         for kind in kinds
     }
-
-
-def planted(count: int) -> dict[str, Any]:
-    """Faults put into sound documents by hand, and how many of them are found."""
-    rng = random.Random(SEED)
-    words = ["harbour", "early", "ships", "bring", "apples", "while", "gulls", "seven", "boats"]
-    found: dict[str, list[bool]] = {"repetition": [], "cut_word": [], "cut_number": []}
-    for _ in range(count):
-        new = " ".join(rng.choice(words) for _ in range(rng.randrange(1, 7)))
-        after = " ".join(rng.choice(words) for _ in range(10))
-        again = " ".join(after.split()[: rng.randrange(1, 4)])
-        kinds = {c.kind for c in seam_checks("It is ", f"{new} {again}", f" {after}.", 0)}
-        found["repetition"].append(CheckKind.REPEATS_AFTER in kinds)
-        kinds = {c.kind for c in seam_checks(f"{new[:-1]}", f"{after}", ".", 0)}
-        found["cut_word"].append(CheckKind.CUT_WORD in kinds)
-        number = str(rng.randrange(1000, 10_000_000))
-        kinds = {c.kind for c in seam_checks("That is ", number[:-1], f"\n\nSo {number} {new}.", 0)}
-        found["cut_number"].append(CheckKind.CUT_NUMBER in kinds)
-    return {name: percent(values) for name, values in found.items()} | {"each": count}
 
 
 def rewrites(pipeline: Pipeline, count: int) -> dict[str, Any]:
@@ -211,20 +206,6 @@ def protected(pipeline: Pipeline, count: int) -> dict[str, Any]:
     return {"requests": count, "kept": percent(kept), "proposals": len(kept), "none": without}
 
 
-def outside(pipeline: Pipeline, count: int) -> dict[str, Any]:
-    """Fuzzed Unicode edits; one that touched a byte outside would raise."""
-    rng = random.Random(SEED + 8)
-    tokenizer, config = pipeline.loaded.tokenizer, pipeline.loaded.model.config
-    made = violations = 0
-    for _ in range(count):
-        text = fuzz.document(rng, 30)
-        try:
-            made += edit_once(rng, tokenizer, config, text, fuzz.spans(rng, text, 3))
-        except (AssertionError, EngineFault):
-            violations += 1
-    return {"edits": count, "applied": made, "violations": violations}
-
-
 def long_stories(count: int) -> list[str]:
     """Questions whose right answers take more than a canvas."""
     rng = Random(SEED + 9)
@@ -295,8 +276,10 @@ def main() -> None:
     torch.set_num_threads(1)
     request = LoadRequest(model=options.model, device="cpu")
     pipeline = load_pipeline(request, lambda what, done, total: None, lambda: False)
+    items = gap_items(options.gaps)
     figures = {
-        "gaps": gaps(pipeline, gap_items(options.gaps)),
+        "gaps": gaps(pipeline, items),
+        "wide_gaps": wide_gaps(pipeline, items[: max(2, options.gaps // 4)]),
         "planted_seams_found": planted(1000),
         "rewriting": rewrites(pipeline, options.rewrites),
         "proofreading": proofreading(pipeline, options.rewrites),
