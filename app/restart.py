@@ -85,7 +85,9 @@ def command(shown: Shown, original: Sequence[str]) -> list[str]:
         while option in kept:
             place = kept.index(option)
             del kept[place : place + 2]
-    return [sys.executable, *kept, *_OPTIONS[:1], shown.chat_id, *_OPTIONS[1:], shown.geometry]
+    values = (shown.chat_id, shown.geometry)
+    shows = [part for pair in zip(_OPTIONS, values, strict=True) for part in pair]
+    return [sys.executable, *kept, *shows]
 
 
 def start_again(shown: Shown) -> NoReturn:

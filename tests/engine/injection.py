@@ -69,11 +69,8 @@ class Injector(TorchDispatchMode):
     def __init__(self, at: int | None = None, fault: Fault | None = None, once: bool = True):
         super().__init__()
         self.count = 0
+        self.has_struck = False
         self._at, self._fault, self._once = at, fault, once
-
-    @property
-    def has_struck(self) -> bool:
-        return self._at is not None and self.count > self._at
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         number, self.count = self.count, self.count + 1
@@ -81,19 +78,22 @@ class Injector(TorchDispatchMode):
             number == self._at or (number > self._at and not self._once)
         )
         if strikes and self._fault.make is not None:
+            self.has_struck = True
             raise self._fault.make()
         out = func(*args, **(kwargs or {}))
-        return _no_numbers(func, out) if strikes else out
+        if not (strikes and _computes_numbers(func, out)):
+            return out
+        self.has_struck = True
+        is_in_place = func._schema.returns[0].alias_info is not None
+        return out.fill_(torch.nan) if is_in_place else torch.full_like(out, torch.nan)
 
 
-def _no_numbers(func, out):
-    """What a kernel gives that computes NaN; a view computes nothing."""
+def _computes_numbers(func, out) -> bool:
+    """Whether the result can be no number: not for integers, nor for views, which compute nothing."""
     if not isinstance(out, torch.Tensor) or not out.is_floating_point():
-        return out
+        return False
     alias = func._schema.returns[0].alias_info
-    if alias is None:
-        return torch.full_like(out, torch.nan)
-    return out.fill_(torch.nan) if alias.is_write else out
+    return alias is None or alias.is_write
 
 
 class FaultyPipeline:

@@ -153,7 +153,7 @@ def campaign(folder: Path, count: int, seed: int) -> Counter[str]:
         once = draw.random() < 0.7
         injector = Injector(draw.randrange(lengths[which]), fault, once)
         events = session.ask(REQUESTS[which], injector)
-        if not injector.has_struck:  # fewer operators, thanks to the cache
+        if not injector.has_struck:  # there were fewer operators, or this one computes no numbers
             assert told(events) == expected[which]
             continue
         end = check_end(events, fault, once)
