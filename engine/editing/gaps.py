@@ -81,7 +81,7 @@ def _fill_group(
     if first.choices:
         room = capacity // 2
     else:
-        room = capacity - sum(_least(job, span) for span in gaps)
+        room = capacity - sum(_least(job, span, len(gaps)) for span in gaps)
     window = build_window(
         job.loaded.tokenizer, text, spans, indices, reach=job.switches.reach, room=room
     )
@@ -93,10 +93,10 @@ def _fill_group(
     return (yield from _one_by_one(job, text, spans, indices, seed))
 
 
-def _least(job: Job, span: Span) -> int:
-    """Tokens that are kept free for a gap."""
+def _least(job: Job, span: Span, count: int) -> int:
+    """Tokens that are kept free for one of `count` gaps: together a quarter of the canvas."""
     low, high = limits(job, span)
-    return max(low, min(high, job.loaded.model.config.canvas_length // 4))
+    return max(low, min(high, job.loaded.model.config.canvas_length // (4 * count)))
 
 
 def _one_by_one(

@@ -240,6 +240,20 @@ def test_a_gap_longer_than_a_canvas(demo: Pipeline) -> None:
     assert drafts[-1].states[:length] == bytes((TokenState.SETTLED,)) * length
 
 
+@pytest.mark.parametrize("count", [3, 5, 12])
+def test_many_gaps_of_unknown_length(demo: Pipeline, count: int) -> None:
+    """They share canvases as far as they fit, and every one is filled."""
+    text = "Mara has a red boat. " * count
+    spans = [Span(start=21 * n + 11, end=21 * n + 14) for n in range(count)]
+    request = ask(text, *spans)
+    (proposal,) = of(run(demo, request), Proposal)
+    assert len(proposal.texts) == count
+    assert all(new.strip() for new in proposal.texts)
+    parts = applied(request, proposal.texts).split("Mara has a ")
+    assert len(parts) >= count + 1
+    assert all(part.endswith(" boat. ") for part in parts[1:])
+
+
 def test_gaps_beyond_all_measure_are_refused(demo: Pipeline) -> None:
     for size in (100_000, 5_000):
         with pytest.raises(EngineFault) as fault:
