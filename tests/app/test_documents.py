@@ -316,6 +316,26 @@ def test_a_file_that_is_open_is_not_overwritten_by_another_tab(qtbot, make, tmp_
     assert path.read_text() == "a"
 
 
+def test_a_long_text_is_saved_while_one_types_on(qtbot, make, tmp_path):
+    """It is read in slices: what is in the file is the text of one moment."""
+    world = make()
+    text = "".join(f"line {i} 😀\n" for i in range(250_000))
+    path = tmp_path / "long.txt"
+    path.write_text(text, encoding="utf-8")
+    document = opened(qtbot, world, path)
+    type_at(document, 0, "first ")
+    world.documents.save(document)
+    assert path.read_text(encoding="utf-8") == text  # still being read
+    type_at(document, 6, "second ")
+    qtbot.waitUntil(lambda: world.saves == 1)
+    assert path.read_text(encoding="utf-8") == "first second " + text
+    assert not document.is_modified
+    type_at(document, 0, "last ")
+    world.documents.save(document)
+    world.documents.close()  # at once, in the middle of it
+    assert path.read_text(encoding="utf-8") == "last first second " + text
+
+
 # --- unsaved text ---------------------------------------------------------------------------------
 
 

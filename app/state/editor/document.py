@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -15,6 +15,8 @@ from app.state.text import clean, visible
 from app.words import tr
 
 SLICE = 65_536  # characters put in at a time: 10 ms of the GUI thread on a slow PC
+READ_SLICE = 1_000_000  # units read at a time: 8 ms
+MOST_READS = 5  # of somebody who types on; then it is read at once
 _BLOCK_END = "\u2029"  # how Qt writes a line feed
 
 
@@ -90,6 +92,12 @@ class Document(QObject):
     def units(self) -> int:
         """Its length in UTF-16 units."""
         return self.text_document.characterCount() - 1
+
+    def read(self, on_text: Callable[[str, int], object]) -> Reading:
+        """Calls `on_text` with all of the text and its revision, read in slices if it is long."""
+        reading = Reading(self, on_text)
+        reading.go_on()
+        return reading
 
     def part(self, place: Range) -> str:
         """The text of a range."""
@@ -167,3 +175,49 @@ class Document(QObject):
         cursor.setPosition(place.start)
         cursor.setPosition(min(place.end, self.units), QTextCursor.MoveMode.KeepAnchor)
         return cursor
+
+
+class Reading:
+    """One reading of a whole document, a slice in each turn of the event loop.
+
+    Who types meanwhile lets it begin again. `finish` does all that is left at once.
+    """
+
+    def __init__(self, document: Document, on_text: Callable[[str, int], object]) -> None:
+        self._document = document
+        self._on_text = on_text
+        self._revision = -1
+        self._reads = 0
+        self._parts: list[str] = []
+        self._at = 0
+        self.is_done = False
+
+    def go_on(self) -> None:
+        if self.is_done:
+            return
+        document = self._document.text_document
+        if document.revision() != self._revision:
+            self._revision = document.revision()
+            self._reads += 1
+            self._parts, self._at = [], 0
+        if self._document.units <= READ_SLICE or self._reads > MOST_READS:
+            self.finish()
+            return
+        block = document.findBlock(self._at + READ_SLICE)
+        end = block.position() if block.isValid() else self._document.units
+        end = self._document.units if end <= self._at else end
+        self._parts.append(self._document.part(Range(start=self._at, end=end)))
+        self._at = end
+        if end >= self._document.units:
+            self._give("".join(self._parts))
+        else:
+            QTimer.singleShot(0, self._document, self.go_on)
+
+    def finish(self) -> None:
+        if not self.is_done:
+            self._revision = self._document.text_document.revision()
+            self._give(self._document.text)
+
+    def _give(self, text: str) -> None:
+        self.is_done = True
+        self._on_text(text, self._revision)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,24 +12,15 @@ from PySide6.QtGui import QTextDocument
 from app.state.conversation import new_id
 from app.state.editor import files
 from app.state.editor.background import Background
-from app.state.editor.document import Document
-from app.state.editor.encoding import FileText, decode, encode
-from app.state.editor.files import FileError, OpenedFile, Stamp
+from app.state.editor.document import Document, Reading
+from app.state.editor.encoding import FileText
+from app.state.editor.files import FileError, OpenedFile, Stamp, Written
 from app.state.editor.journal import Journal
 from app.state.editor.store import Draft, EditRecord, Store
 from app.state.recording.codec import encode as encode_recording
 from app.state.text import clean, visible
 from app.words import tr
 from engine.messages import Recording
-
-
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """A document as it has just been written."""
-
-    file: FileText
-    stamp: Stamp
-    is_other_encoding: bool  # UTF-8, because the file's own one lacks a letter
 
 
 class Documents(QObject):
@@ -68,6 +58,7 @@ class Documents(QObject):
         self._all: list[Document] = []
         self._numbers = 0
         self._is_closed = False
+        self._reading: dict[str, Reading] = {}  # what is on its way to be saved
         self._background = Background("redraft-documents", self)
         self._journal = Journal(data, self._background, self)
         self._journal.failed.connect(self._on_journal_failed)
@@ -116,29 +107,11 @@ class Documents(QObject):
                 )
             )
             return
-        text, like = document.text, document.saved
-        revision = document.text_document.revision()
-        self._journal.saving(document)
-
-        def write() -> Written:
-            data, is_other = encode(text, like)
-            stamp = files.write(target, data)
-            if is_other:
-                file = FileText(text=text)
-            else:
-                file = decode(data) if like.mixed else replace(like, text=text)
-            return Written(file=file, stamp=stamp, is_other_encoding=is_other)
-
-        def on_failed(error: Exception) -> None:
-            self._journal.not_saved(document.id)
-            self._on_failed(error)
-
-        def on_written(written: Written) -> None:
-            if document in self._all:
-                self._on_written(document, target, revision, written)
-                on_saved()
-
-        self._background.run(write, on_written, on_failed)
+        reading = document.read(
+            lambda text, revision: self._write(document, target, text, revision, on_saved)
+        )
+        if not reading.is_done:
+            self._reading[document.id] = reading
 
     def reload(self, document: Document) -> None:
         """Takes the text of the file. One step to undo."""
@@ -152,6 +125,7 @@ class Documents(QObject):
         """Closes it. What is not saved is forgotten."""
         if document in self._all:
             self._all.remove(document)
+            self._reading.pop(document.id, None)
             self._journal.forget(document)
             self._watch()
             self.removed.emit(document)
@@ -186,6 +160,8 @@ class Documents(QObject):
         """What is not saved is on the disk when this returns, and offered again at the next start."""
         if not self._is_closed:
             self._is_closed = True
+            for reading in tuple(self._reading.values()):
+                reading.finish()
             self._journal.close()
             self._background.close()
 
@@ -267,6 +243,30 @@ class Documents(QObject):
             self.noticed.emit(tr("Saved as UTF-8: the old encoding lacks some of its letters."))
         self.opened.emit(path)
         self.saved.emit(document)
+
+    def _write(
+        self,
+        document: Document,
+        path: Path,
+        text: str,
+        revision: int,
+        on_saved: Callable[[], object],
+    ) -> None:
+        """Brings the text of this moment to the disk."""
+        self._reading.pop(document.id, None)
+        self._journal.saving(document)
+
+        def on_failed(error: Exception) -> None:
+            self._journal.not_saved(document.id)
+            self._on_failed(error)
+
+        def on_written(written: Written) -> None:
+            if document in self._all:
+                self._on_written(document, path, revision, written)
+                on_saved()
+
+        like = document.saved
+        self._background.run(lambda: files.write_text(path, text, like), on_written, on_failed)
 
     def _on_reloaded(self, document: Document, found: OpenedFile) -> None:
         if document not in self._all:

@@ -6,10 +6,10 @@ import os
 import stat
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.state.editor.encoding import FileText, NotTextError, decode
+from app.state.editor.encoding import FileText, NotTextError, decode, encode
 from app.state.text import visible
 from app.words import tr
 
@@ -33,6 +33,15 @@ class OpenedFile:
     file: FileText
     stamp: Stamp
     can_write: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A document as it has just been written."""
+
+    file: FileText
+    stamp: Stamp
+    is_other_encoding: bool  # UTF-8, because the file's own one lacks a letter
 
 
 def read(path: Path) -> OpenedFile:
@@ -100,6 +109,17 @@ def write(path: Path, data: bytes) -> Stamp:
             ),
             tr("Your text is kept here. Save it under another name."),
         ) from error
+
+
+def write_text(path: Path, text: str, like: FileText) -> Written:
+    """Writes a text in the manner of the file it came from. Raises FileError."""
+    data, is_other = encode(text, like)
+    stamp = write(path, data)
+    if is_other:
+        file = FileText(text=text)
+    else:
+        file = decode(data) if like.mixed else replace(like, text=text)
+    return Written(file=file, stamp=stamp, is_other_encoding=is_other)
 
 
 def _replace(target: Path, data: bytes) -> None:

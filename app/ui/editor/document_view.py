@@ -80,6 +80,7 @@ class DocumentView(QWidget):
         self.editor.set_wrap(is_on=settings.wrap_lines)
         self.editor.setAccessibleName(self.document.name)
         self.editor.setReadOnly(not self.document.is_filled)
+        self.editor.setUpdatesEnabled(self.document.is_filled)  # painted once, when all is there
         self._mark()
 
     def find_gaps(self) -> None:

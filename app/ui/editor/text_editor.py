@@ -17,7 +17,12 @@ from PySide6.QtGui import (
     QTextOption,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QPlainTextDocumentLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QPlainTextDocumentLayout,
+    QPlainTextEdit,
+    QWidget,
+)
 
 from app.state.editor.changes import Range, units
 from app.state.editor.document import Document
@@ -58,6 +63,7 @@ class TextEditor(QPlainTextEdit):
         self.setObjectName("document")
         self.setDocument(document.text_document)
         self.setFrameShape(QPlainTextEdit.Shape.NoFrame)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self.gutter = Gutter(self, theme)
         self.blockCountChanged.connect(lambda _count: self._fit_gutter())
         self.updateRequest.connect(self._on_update)
@@ -77,6 +83,8 @@ class TextEditor(QPlainTextEdit):
         self.setTextCursor(cursor)
 
     def set_look(self, font: QFont) -> None:
+        if font == self.document().defaultFont():
+            return  # a long document takes its time to be measured anew
         self.setFont(font)
         self.document().setDefaultFont(font)
         self._fit_gutter()
@@ -84,9 +92,10 @@ class TextEditor(QPlainTextEdit):
 
     def set_wrap(self, *, is_on: bool) -> None:
         mode = QPlainTextEdit.LineWrapMode
-        self.setLineWrapMode(mode.WidgetWidth if is_on else mode.NoWrap)
-        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
-        self.moved.emit()
+        wanted = mode.WidgetWidth if is_on else mode.NoWrap
+        if wanted is not self.lineWrapMode():
+            self.setLineWrapMode(wanted)
+            self.moved.emit()
 
     def lines_in_view(self) -> tuple[QTextBlock, float]:
         """The first block in view, and how far below the top of the viewport it begins."""
@@ -104,6 +113,13 @@ class TextEditor(QPlainTextEdit):
             event.ignore()  # so that the command gets it
             return False
         return super().event(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        is_font = event.type() in (QEvent.Type.FontChange, QEvent.Type.ApplicationFontChange)
+        if is_font and self.font() == self.document().defaultFont():
+            QAbstractScrollArea.changeEvent(self, event)  # else all lines are measured anew
+        else:
+            super().changeEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
