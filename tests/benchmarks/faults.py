@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.engine.test_faults import campaign, make
+from tests.engine.campaign import campaign, make
 
 ROUND = 1000  # faults between two looks at the memory
 

@@ -13,7 +13,7 @@ from engine.messages import ErrorKind, Failed, Finished, LoadRequest
 from engine.model.network import Model
 from engine.pipeline import Pipeline, load_pipeline
 from engine.sizes import SLACK
-from tests.engine.test_faults import REQUESTS, Session, make, told, with_empty_cache
+from tests.engine.campaign import REQUESTS, Session, make, told, with_empty_cache
 
 pytestmark = [
     pytest.mark.gpu,
@@ -66,7 +66,7 @@ import sys, os, pathlib, torch
 sys.path.insert(0, sys.argv[1])
 from engine.messages import ErrorKind
 from engine.model.network import Model
-from tests.engine.test_faults import REQUESTS, Session
+from tests.engine.campaign import REQUESTS, Session
 from tests.gpu.test_survival import load
 session = Session(load(pathlib.Path(sys.argv[2])))
 decode = Model.decode
