@@ -21,6 +21,8 @@ from engine.editing.seams import overlap_before, overlap_behind, seam_checks
 from engine.messages import Check, CheckKind, RequestEvent, Span
 
 MOST_CANVASES = 4  # of one answer
+AROUND = 4000  # characters of the document that the fallback's prompt shows on each side
+LABEL = 1000  # the fallback's candidate, apart from those that failed
 
 
 def answers(
@@ -82,19 +84,11 @@ def passage_only(
 
     Takes from the answer what it repeats of the text around the gap.
     """
-    words, around = "", 4000
-    prompt: list[int] = []
-    while around:
-        words = passage_only_words(text, span, instruction=job.request.instruction, around=around)
-        prompt = job.prompt(words)
-        if len(prompt) + job.loaded.model.config.canvas_length <= job.loaded.context:
-            break
-        around //= 2
-    if not around:
+    prompt = _fitting_prompt(job, text, span)
+    if prompt is None:
         return None
     yield from job.read(prompt)
-    label = 1000  # apart from the candidates that failed
-    (ids,) = yield from answers(job, prompt, rows=1, span=index, seed=seed, label=label)
+    (ids,) = yield from answers(job, prompt, rows=1, span=index, seed=seed, label=LABEL)
     if ids is None:
         return None
     score = job.mean_score(prompt, ids)
@@ -105,7 +99,7 @@ def passage_only(
     elif "\ufffd" in new:
         checks.append(Check(kind=CheckKind.BROKEN, span=index))
     filled = Filled(
-        candidate=label,
+        candidate=LABEL,
         texts=(new,),
         score=score - penalty(tuple(checks)),
         checks=tuple(checks),
@@ -113,6 +107,18 @@ def passage_only(
         is_fallback=True,
     )
     return filled if is_good(filled) else None
+
+
+def _fitting_prompt(job: Job, text: str, span: Span) -> list[int] | None:
+    """The request for a passage, with as much of the document as there is room for."""
+    around = AROUND
+    while around:
+        words = passage_only_words(text, span, instruction=job.request.instruction, around=around)
+        prompt = job.prompt(words)
+        if len(prompt) + job.loaded.model.config.canvas_length <= job.loaded.context:
+            return prompt
+        around //= 2
+    return None
 
 
 def _aligned(answer: str, here: Surroundings) -> str:

@@ -61,9 +61,7 @@ def infill_words(
     )
 
 
-def passage_only_words(
-    text: str, span: Span, *, instruction: str, around: int, earlier: str = ""
-) -> str:
+def passage_only_words(text: str, span: Span, *, instruction: str, around: int) -> str:
     """The request to write just what is missing, for a model that gets no pins."""
     shown = _marked(text, (span,), (0,), max(0, span.start - around), span.end + around)
     return "\n\n".join(
@@ -73,7 +71,6 @@ def passage_only_words(
             instruction,
             span.hint and f"It should say: {span.hint}",
             f"The text:\n{shown}",
-            earlier and f"The missing part begins with: {earlier}",
             WRITE,
         )
         if part

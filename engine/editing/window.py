@@ -109,6 +109,7 @@ def build_window(
     reach: tokens of the document at most on each side; room: tokens for all fixed text together.
     Raises EngineFault where what lies between the gaps takes more.
     """
+    reach = min(reach, room)
     borders: list[tuple[Border, Border]] = []
     for place, index in enumerate(indices):
         span = spans[index]
