@@ -66,6 +66,24 @@ def test_infill_with_the_demo_model(tmp_path: Path) -> None:
     assert outcome["reason"] == "end"
 
 
+def test_rewrite_with_the_demo_model(tmp_path: Path) -> None:
+    text = "Ümläut. Paul taeks the green map and paints the map.\r\nEnd\n"
+    file = tmp_path / "text.txt"
+    file.write_bytes(text.encode())
+    start, end = text.index("Paul"), text.index("\r")
+    place = ("--file", str(file), "--range", f"{start}:{end}", "--seed", "3", "--json")
+    corrected = engine("rewrite", *place)
+    assert corrected.returncode == 0, corrected.stderr
+    outcome = json.loads(corrected.stdout)
+    assert outcome["document"] == text.replace("taeks", "takes")
+    assert outcome["proposals"][0]["seams"] == [
+        ["Ümläut. ", "Paul takes the g"],
+        [" paints the map.", "\r\nEnd\n"],
+    ]
+    assert set(outcome) >= {"document", "proposals", "reason", "steps"}
+    assert "not a part of this text" in complaint(engine("rewrite", *place[:3], "5:900"))
+
+
 def test_doctor() -> None:
     result = engine("doctor", "--json")
     assert result.returncode == 0, result.stderr
