@@ -29,6 +29,7 @@ from engine.kernels.logits import (
     tempered_tile,
 )
 from engine.kernels.portable import as_float, cdiv, dot, jit, tl
+from engine.kernels.vocabulary import Barred
 from engine.kernels.vocabulary_scan import VocabularyScan
 from engine.quant.tensors import Matrix
 
@@ -80,10 +81,11 @@ def expected_embedding(
     softcap: float,
     temperature: Tensor,
     tolerance: float = TOLERANCE,
+    barred: Barred | None = None,
 ) -> None:
     """Writes the unscaled expected embeddings to `out` [R, D].
 
-    scan: of the same rows, embedding, softcap and temperature; a pinned position may be written over
+    scan: of the same rows, embedding, softcap, temperature and rules; a pinned position may be written over
     it as its one token, of chance 1 and nothing discarded. A tolerance below zero makes all rows exact,
     one of 1 none. Nothing waits for the device.
     """
@@ -94,7 +96,7 @@ def expected_embedding(
     blocks, options = cdiv(rows, tile.rows), {"num_warps": tile.warps, "num_stages": tile.stages}
     for start in range(0, num_tokens, width):
         _chances[(blocks, width // tile.tokens)](
-            *arguments(hidden, embedding, temperature),
+            *arguments(hidden, embedding, temperature, barred),
             scan.log_total,
             scan.discarded,
             buffers.chances,
@@ -168,6 +170,8 @@ def _chances(
     table_scale,
     exponents,
     temperature,
+    rules,
+    rule_rows,
     log_total,
     discarded,
     chances,
@@ -187,7 +191,7 @@ def _chances(
         place = tl.program_id(1) * BLOCK_V + tl.arange(0, BLOCK_V)
         tokens = start + place
         logits = tempered_tile(
-            hidden, hidden_scale, stride, table, table_scale, exponents, temperature,
+            hidden, hidden_scale, stride, table, table_scale, exponents, temperature, rules, rule_rows,
             rows, tokens, num_rows, num_tokens, SIZE, SOFTCAP, BLOCK_D,
         )  # fmt: skip
         is_row = rows < num_rows

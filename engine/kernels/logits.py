@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engine.kernels.activations import Rows, pointers
 from engine.kernels.portable import as_float, capability, dot, jit, tl
+from engine.kernels.vocabulary import Barred
 from engine.quant.tensors import Int8Tensor, Matrix
 
 
@@ -52,9 +53,9 @@ def num_rows(hidden: Rows) -> int:
 
 
 def arguments(
-    hidden: Rows, embedding: Matrix, temperature: Tensor
+    hidden: Rows, embedding: Matrix, temperature: Tensor, barred: Barred | None
 ) -> tuple[Tensor | int | None, ...]:
-    """What `tempered_tile` reads, up to the temperature. Asserts what it relies on.
+    """What `tempered_tile` reads, up to the rules. Asserts what it relies on.
 
     Rows of int8 have one scale each, and were multiplied with the embedding's exponents before.
     """
@@ -64,11 +65,14 @@ def arguments(
     assert codes.is_contiguous()
     assert values.shape[1] >= codes.shape[1]
     assert temperature.dtype == torch.float32
+    rules = (None, None) if barred is None else (barred.rules, barred.rows)
+    assert all(rule is None or rule.is_contiguous() for rule in rules)
+    stride = values.shape[1]
     if isinstance(hidden, Tensor):
-        return values, None, values.shape[1], codes, code_scale, exponents, temperature
+        return values, None, stride, codes, code_scale, exponents, temperature, *rules
     assert scale.shape[1] == 1
     assert code_scale is not None
-    return values, scale, values.shape[1], codes, code_scale, None, temperature
+    return values, scale, stride, codes, code_scale, None, temperature, *rules
 
 
 @jit
@@ -80,6 +84,8 @@ def tempered_tile(
     table_scale,
     exponents,
     temperature,
+    rules,
+    rule_rows,
     rows,
     tokens,
     num_rows,
@@ -88,7 +94,10 @@ def tempered_tile(
     SOFTCAP: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
-    """Tempered logits (float32 [R, V]) of rows [R] and tokens [V]; -inf beyond num_tokens."""
+    """Tempered logits (float32 [R, V]) of rows [R] and tokens [V]; -inf beyond num_tokens.
+
+    Barred ids have -1e30 as in the plain path: finite, so that a tile may have no others.
+    """
     in_table = tokens < num_tokens
     acc = tl.zeros(
         (rows.shape[0], tokens.shape[0]), tl.float32 if hidden_scale is None else tl.int32
@@ -118,7 +127,13 @@ def tempered_tile(
     shrunk = tl.exp(-2 * tl.abs(logits / SOFTCAP))
     size = SOFTCAP * ((1 - shrunk) / (1 + shrunk))
     capped = tl.where(logits < 0, -size, size)
-    return tl.where(in_table[None, :], capped / tl.load(temperature), float("-inf"))
+    tempered = capped / tl.load(temperature)
+    if rules is not None:
+        rule = tl.load(rule_rows + rows, mask=rows < num_rows, other=0)
+        place = rule[:, None] * num_tokens + tokens[None, :]
+        is_barred = tl.load(rules + place, mask=in_table[None, :], other=0)
+        tempered = tl.where(is_barred != 0, -1e30, tempered)
+    return tl.where(in_table[None, :], tempered, float("-inf"))
 
 
 @jit

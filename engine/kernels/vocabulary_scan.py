@@ -22,7 +22,7 @@ from engine.kernels.activations import Rows, device_of
 from engine.kernels.logits import Tile, arguments, default_tile, num_rows, tempered_tile
 from engine.kernels.noise import gumbel_noise, gumbel_tile
 from engine.kernels.portable import cdiv, jit, power_of_two, tl
-from engine.kernels.vocabulary import softcapped_logits
+from engine.kernels.vocabulary import Barred, softcapped_logits
 from engine.quant.tensors import Matrix
 
 PER_TILE = 4  # largest logits that a tile reports for each row
@@ -92,16 +92,17 @@ def scan_vocabulary(
     seed: Tensor,
     step: Tensor,
     threshold: float = THRESHOLD,
+    barred: Barred | None = None,
 ) -> VocabularyScan:
     """Scans the vocabulary for `hidden`; returns `buffers.result`, overwritten by the next call.
 
     temperature: float32 scalar tensor; seed, step: int64 scalar tensors. All are read on the device, and
-    nothing waits for it. Fixed by the buffers: rows, vocabulary, kept tokens and tile.
+    nothing waits for it. Barred ids have chance 0. Fixed by the buffers: rows, vocabulary, kept tokens and tile.
     """
     (num_tokens, size), tile, result = embedding.shape, buffers.tile, buffers.result
     tiles, rows = buffers.sampled.shape
     _scan[(cdiv(rows, tile.rows), tiles)](
-        *arguments(hidden, embedding, temperature),
+        *arguments(hidden, embedding, temperature, barred),
         seed,
         step,
         buffers.sums,
@@ -163,6 +164,8 @@ def _scan(
     table_scale,
     exponents,
     temperature,
+    rules,
+    rule_rows,
     seed,
     step,
     sums,
@@ -183,7 +186,7 @@ def _scan(
     tile, tiles = tl.program_id(1), tl.num_programs(1)
     tokens = tile * BLOCK_V + tl.arange(0, BLOCK_V)
     logits = tempered_tile(
-        hidden, hidden_scale, stride, table, table_scale, exponents, temperature,
+        hidden, hidden_scale, stride, table, table_scale, exponents, temperature, rules, rule_rows,
         rows, tokens, num_rows, num_tokens, SIZE, SOFTCAP, BLOCK_D,
     )  # fmt: skip
     here, is_row = tile * num_rows + rows, rows < num_rows

@@ -32,6 +32,7 @@ _TYPES = {
     torch.float32: "fp32",
     torch.float16: "fp16",
     torch.uint8: "u8",
+    torch.bool: "i1",
     torch.int8: "i8",
     torch.int16: "i16",
     torch.int32: "i32",
@@ -144,6 +145,7 @@ def vocabulary(small: bool) -> None:
     from engine.kernels.activations import Form, empty_rows
     from engine.kernels.conditioning import expected_buffers, expected_embedding
     from engine.kernels.logits import Tile
+    from engine.kernels.vocabulary import Barred
     from engine.kernels.vocabulary_scan import scan_buffers, scan_vocabulary
     from engine.quant.layouts import Int8Layout
     from engine.quant.tensors import Int8Tensor, empty_parts
@@ -156,8 +158,15 @@ def vocabulary(small: bool) -> None:
     half = torch.empty(rows, size, dtype=torch.bfloat16, device=META)
     eight = empty_rows(Form(whole=True), rows, size, torch.bfloat16, META)
     number = torch.empty((), dtype=torch.int64, device=META)
+    rules = Barred(
+        rules=torch.empty(2, tokens, dtype=torch.bool, device=META),
+        rows=torch.empty(rows, dtype=torch.int64, device=META),
+    )
     common: dict[str, Any] = {"softcap": 30.0, "temperature": torch.empty((), device=META)}
-    for hidden, embedding in ((half, plain), (half, coded), (eight, coded)):
+    for hidden, embedding, barred in (
+        (half, plain, None), (half, coded, rules), (eight, coded, None), (eight, coded, rules)
+    ):  # fmt: skip
+        common["barred"] = barred
         scans = scan_buffers(hidden, embedding, kept=16 if small else 128, tile=tile)
         scan = scan_vocabulary(hidden, embedding, scans, seed=number, step=number, **common)
         sums = expected_buffers(hidden, embedding, torch.bfloat16, chunk=tokens // 2, tile=tile)

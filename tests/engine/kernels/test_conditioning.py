@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.kernels.conditioning import expected_buffers, expected_embedding
 from engine.kernels.logits import Tile
+from engine.kernels.vocabulary import Barred
 from engine.kernels.vocabulary_scan import VocabularyScan, scan_buffers, scan_vocabulary
 from tests.engine.kernels.heads import LARGE, SMALL, TALL, WIDE, Head, make_head, random_head
 
@@ -35,6 +36,7 @@ def expected(
     *,
     tile: Tile = SMALL,
     chunk: int = 256,
+    barred: Barred | None = None,
 ) -> Tensor:
     """From memory full of NaN, so that nothing unwritten goes unnoticed."""
     dtype = head.rows.dtype if isinstance(head.rows, Tensor) else torch.float32
@@ -51,6 +53,7 @@ def expected(
         softcap=SOFTCAP,
         temperature=torch.tensor(TEMPERATURE),
         tolerance=tolerance,
+        barred=barred,
     )
     return out
 
@@ -121,6 +124,19 @@ def test_one_likely_token_gives_its_own_embedding() -> None:
     out = expected(head, found, 2**-8)
     assert (found.count == 1).all()
     assert torch.equal(out, torch.eye(64)[:5])
+
+
+def test_barred_ids_are_no_part_of_the_sum() -> None:
+    head = random_head(3, 200, 16, sharpness=0.5)
+    rules = torch.zeros(1, 200, dtype=torch.bool)
+    rules[0, 20:150] = True
+    barred = Barred(rules=rules, rows=torch.zeros(3, dtype=torch.int64))
+    logits = head.logits(SOFTCAP, TEMPERATURE).masked_fill(rules, -torch.inf)
+    found = scan_buffers(head.rows, head.matrix, tile=SMALL).result
+    found.log_total.copy_(logits.logsumexp(dim=-1))
+    out = expected(head, found, EXACT, barred=barred)
+    want = logits.softmax(dim=-1) @ head.embedding
+    torch.testing.assert_close(out.double(), want, rtol=0, atol=1e-4)
 
 
 def test_a_pinned_row_gives_the_embedding_of_its_pin() -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.kernels.logits import Tile, table_parts
-from engine.kernels.vocabulary import vocabulary_statistics
+from engine.kernels.vocabulary import Barred, vocabulary_statistics
 from engine.kernels.vocabulary_scan import (
     PER_TILE,
     VocabularyScan,
@@ -37,6 +37,7 @@ def scan(
     step: int = 0,
     kept: int = 32,
     threshold: float = 1e-3,
+    barred: Barred | None = None,
 ) -> VocabularyScan:
     return scan_vocabulary(
         head.rows,
@@ -47,6 +48,7 @@ def scan(
         seed=torch.tensor(seed),
         step=torch.tensor(step),
         threshold=threshold,
+        barred=barred,
     )
 
 
@@ -101,6 +103,29 @@ def test_it_agrees_with_the_plain_path() -> None:
     found = scan(head, temperature=0.4)
     assert torch.equal(found.argmax, plain.argmax)
     torch.testing.assert_close(found.entropy, plain.entropy, rtol=0, atol=3e-5)
+
+
+def test_barred_ids_do_not_exist_for_their_rows() -> None:
+    """As in the plain path; whole tiles are barred, and the ids a row leans to."""
+    head = random_head(5, 300, 48)
+    rules = torch.zeros(3, 300, dtype=torch.bool)
+    rules[1, 64:192] = True
+    rules[2, scan(head).argmax] = True
+    barred = Barred(rules=rules, rows=torch.tensor([0, 2, 1, 2, 1]))
+    plain = vocabulary_statistics(
+        head.rows,
+        head.matrix,
+        softcap=SOFTCAP,
+        temperature=torch.tensor(0.7),
+        draw=lambda chance, rows: chance.argmax(dim=-1),
+        barred=barred,
+    )
+    found = scan(head, barred=barred)
+    assert torch.equal(found.argmax, plain.argmax)
+    torch.testing.assert_close(found.entropy, plain.entropy, rtol=0, atol=3e-5)
+    for row, rule in enumerate(barred.rows):
+        seen = [found.sampled[row], *found.tokens[row, : found.count[row]]]
+        assert not rules[rule, torch.stack([x.long() for x in seen])].any()
 
 
 def test_a_row_with_all_mass_on_one_token() -> None:
