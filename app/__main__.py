@@ -114,7 +114,7 @@ def build(paths: Paths, request: LoadRequest, look: Look, load: Load, run_job: R
     window.closing.connect(shut_down)
     window.first_painted.connect(status.load)
     library.start()
-    documents.start()
+    documents.start(look.settings.value.recording_days)
     return Running(
         window=window, chats=chats, status=status, settings=look.settings, shut_down=shut_down
     )

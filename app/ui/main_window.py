@@ -237,7 +237,8 @@ class MainWindow(QWidget):
         chats.recovered.connect(self.notice.hide)
         chats.noticed.connect(self.notice.tell)
         self.status.changed.connect(self._on_engine_changed)
-        self.status.noticed.connect(self.notice.tell)
+        for notice in (self.notice, self.editor.notice):
+            self.status.noticed.connect(notice.tell)
         self.settings.changed.connect(self._on_settings)
         self.settings.failed.connect(self.notice.tell)
         self.palette_dialog.used.connect(self._remember)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -300,7 +301,7 @@ def test_what_is_typed_while_it_is_being_saved_is_not_lost(qtbot, make, tmp_path
     document.text_document.redo()
     world.documents.close()
     again = make()
-    again.documents.start()
+    again.documents.start(30)
     qtbot.waitUntil(lambda: len(again.documents.all) == 1)
     assert again.documents.all[0].text == "first second"
     assert again.documents.all[0].path == tmp_path / "a.txt"
@@ -353,7 +354,7 @@ def test_unsaved_text_is_there_again_and_undoing_to_the_file_forgets_it(qtbot, m
     world.documents.close()
 
     again = make()
-    again.documents.start()
+    again.documents.start(30)
     qtbot.waitUntil(lambda: len(again.documents.all) == 2)
     first, second = again.documents.all
     assert (first.text, first.path, first.is_modified) == ("a 😀\nb\n", path, True)
@@ -364,9 +365,51 @@ def test_unsaved_text_is_there_again_and_undoing_to_the_file_forgets_it(qtbot, m
     again.documents.remove(second)
     again.documents.close()
     third = make()
-    third.documents.start()
+    third.documents.start(30)
     qtbot.wait(100)
     assert third.documents.all == ()
+
+
+def test_very_many_changes_are_taken_together(qtbot, make, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a\r\nb\n")
+    world = make()
+    document = opened(qtbot, world, path)
+    for number in range(2_300):
+        type_at(document, 1, chr(ord("a") + number % 26))
+        if number % 100 == 0:
+            world.documents.flush()
+            qtbot.wait(1)
+    expected = document.text
+    world.documents.close()
+    store = Store(tmp_path / "data")
+    (count,) = store._db.execute("SELECT count(*) FROM changes").fetchone()
+    assert count < 2_000
+    (draft,) = store.drafts()
+    assert draft.text == expected
+    assert draft.file.text == "a\nb\n"  # what the file has, with its endings
+    assert draft.file.mixed == "10"
+    store.close()
+
+
+def test_old_recordings_go(qtbot, make, tmp_path):
+    store = Store(tmp_path / "data")
+    for age in (40, 20):
+        edit = EditRecord(
+            document="a", made=time.time() - 86_400 * age, kind="infill", seed=age,
+            instruction="", before=("a",), after=("b",),
+        )  # fmt: skip
+        store.add_edit(edit, b"film")
+    store.close()
+    world = make()
+    world.documents.start(30)
+    world.documents.close()
+    store = Store(tmp_path / "data")
+    assert [(each.seed, each.has_recording) for each in store.edits("a")] == [
+        (20, True),
+        (40, False),
+    ]
+    store.close()
 
 
 def test_a_disk_that_fails_is_told_and_tried_again(qtbot, make, monkeypatch):
@@ -389,7 +432,7 @@ def test_a_disk_that_fails_is_told_and_tried_again(qtbot, make, monkeypatch):
     type_at(document, 6, "second")
     world.documents.close()
     again = make()
-    again.documents.start()
+    again.documents.start(30)
     qtbot.waitUntil(lambda: len(again.documents.all) == 1)
     assert again.documents.all[0].text == "first second"
     assert len(world.failures) == 1
@@ -401,7 +444,7 @@ def test_a_damaged_file_of_the_journal_is_set_aside(qtbot, make, tmp_path):
     type_at(world.documents.new(), 0, "kept")
     world.documents.close()
     again = make()
-    again.documents.start()
+    again.documents.start(30)
     qtbot.waitUntil(lambda: len(again.documents.all) == 1)
     assert len(list((tmp_path / "data").glob("*damaged*"))) == 1
 

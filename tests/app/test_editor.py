@@ -440,6 +440,26 @@ def test_a_gap_is_dropped_anywhere_and_moves_with_the_text(qtbot, start):
     assert [view.document.part(gap.place) for gap in view.gaps.gaps] == ["b"]
 
 
+def test_gaps_need_no_mouse(qtbot, start):
+    running, view = begin(qtbot, start, editing("x"), "one ____ two ____")
+    commands = {each.id: each for each in running.window.commands_here}
+    view.find_gaps()
+    assert not commands["editor.length.long"].is_enabled()
+    commands["editor.confirm"].run()
+    cursor = view.editor.textCursor()
+    cursor.setPosition(6)
+    view.editor.setTextCursor(cursor)
+    assert commands["editor.length.long"].is_enabled()
+    commands["editor.length.long"].run()
+    assert [gap.length for gap in view.gaps.gaps] == [Length.LONG, Length.AUTO]
+    commands["editor.no_gap"].run()
+    assert len(view.gaps.gaps) == 1
+    assert not commands["editor.no_gap"].is_enabled()
+    view.editor.setFocus()
+    keys(view, "F6")
+    assert not view.editor.hasFocus()
+
+
 def test_many_gaps_are_counted(qtbot, start):
     _, view = begin(qtbot, start, editing("x"), "____ " * 20)
     view.find_gaps()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -69,9 +70,11 @@ class Documents(QObject):
     def all(self) -> tuple[Document, ...]:
         return tuple(self._all)
 
-    def start(self) -> None:
-        """Offers again what was typed in earlier runs and not saved."""
+    def start(self, recording_days: int) -> None:
+        """Offers again what was typed in earlier runs and not saved. Older recordings go."""
+        before = time.time() - 86_400 * recording_days
         self._journal.ask(Store.drafts, self._on_drafts)
+        self._journal.ask(lambda store: store.forget_recordings(before), lambda _nothing: None)
 
     def new(self, text: str = "", language: str = "") -> Document:
         """A document without a file. `text` is something that is not saved yet."""

@@ -22,8 +22,10 @@ from app.state.history.schema import connect
 
 FILE = "documents.sqlite"
 MOST_EDITS = 500  # of one document that are listed
+MOST_CHANGES = 2_000  # of one document that are kept one by one
 
-# A draft is the text as the file has it, and every change since. Texts are UTF-16, as Qt counts.
+# A draft is the text as the file has it (`base`), a later one if there have been many changes since
+# (`latest`), and every change since then. Texts are UTF-16, as Qt counts.
 MIGRATIONS = (
     """
     CREATE TABLE drafts (
@@ -31,7 +33,8 @@ MIGRATIONS = (
         id TEXT NOT NULL UNIQUE,
         path TEXT NOT NULL,
         form TEXT NOT NULL,
-        base BLOB NOT NULL
+        base BLOB NOT NULL,
+        latest BLOB
     ) STRICT;
     CREATE TABLE changes (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -112,6 +115,11 @@ class Store:
                 "INSERT INTO changes (draft, at, removed, added) VALUES (?, ?, ?, ?)",
                 [(draft_id, each.at, each.removed, _bytes(each.added)) for each in changes],
             )
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM changes WHERE draft = ?", (draft_id,)
+        ).fetchone()
+        if count > MOST_CHANGES:
+            self._take_together(draft_id)
 
     def end(self, draft_id: str) -> None:
         """Everything of this document is saved, or nobody wants it."""
@@ -121,7 +129,9 @@ class Store:
     def drafts(self) -> tuple[Draft, ...]:
         """All documents with unsaved text, in the order in which they were begun."""
         with in_plain_words(self._path):
-            rows = self._db.execute("SELECT id, path, form, base FROM drafts ORDER BY number")
+            rows = self._db.execute(
+                "SELECT id, path, form, base, latest FROM drafts ORDER BY number"
+            )
             return tuple(self._draft(*row) for row in rows.fetchall())
 
     def add_edit(self, edit: EditRecord, recording: bytes | None) -> None:
@@ -166,7 +176,26 @@ class Store:
         with self._writing() as db:
             db.execute("UPDATE edits SET document = ? WHERE document = ?", (new, old))
 
-    def _draft(self, draft_id: str, path: str, form: str, base: bytes) -> Draft:
+    def forget_recordings(self, before: float) -> None:
+        """Of edits that were made before that time (seconds since 1970)."""
+        with self._writing() as db:
+            db.execute("UPDATE edits SET recording = NULL WHERE made < ?", (before,))
+
+    def _take_together(self, draft_id: str) -> None:
+        """Instead of very many changes the text they have led to."""
+        row = self._db.execute(
+            "SELECT id, path, form, base, latest FROM drafts WHERE id = ?", (draft_id,)
+        ).fetchone()
+        if row is None:
+            return
+        text = _bytes(self._draft(*row).text)
+        with self._writing() as db:
+            db.execute("UPDATE drafts SET latest = ? WHERE id = ?", (text, draft_id))
+            db.execute("DELETE FROM changes WHERE draft = ?", (draft_id,))
+
+    def _draft(
+        self, draft_id: str, path: str, form: str, base: bytes, latest: bytes | None
+    ) -> Draft:
         rows = self._db.execute(
             "SELECT at, removed, added FROM changes WHERE draft = ? ORDER BY number", (draft_id,)
         )
@@ -179,7 +208,7 @@ class Store:
             id=draft_id,
             path=Path(path) if path else None,
             file=file,
-            text=replay(file.text, changes),
+            text=replay(file.text if latest is None else _text(latest), changes),
         )
 
     @contextmanager

@@ -11,9 +11,11 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 
 from app.state.commands import Command
 from app.state.editor.edit import Phase
+from app.state.editor.gaps import Length
 from app.state.editor.offer import Choice
 from app.state.text import visible
 from app.ui.editor.document_view import DocumentView
+from app.ui.editor.gap_bar import length_name
 from app.words import tr
 
 if TYPE_CHECKING:
@@ -39,7 +41,13 @@ def is_reserved(event: QKeyEvent) -> bool:
 
 def editor_commands(window: MainWindow) -> tuple[Command, ...]:
     """In the order of the menu."""
-    return (*_files(window), *_text(window), *_edits(window), *_offer(window))
+    return (
+        *_files(window),
+        *_text(window),
+        *_edits(window),
+        *_gaps(window),
+        *_offer(window),
+    )
 
 
 def recent_files(window: MainWindow) -> tuple[Command, ...]:
@@ -95,6 +103,9 @@ def _text(window: MainWindow) -> Iterator[Command]:
     yield make("replace", tr("Replace"), lambda view: view.find_bar.open(replacing=True), "Ctrl+H")
     yield make("find_next", tr("Next place"), lambda view: view.find_bar.step(1), "F3")
     yield make("find_before", tr("Place before"), lambda view: view.find_bar.step(-1), "Shift+F3")
+    yield make(
+        "leave_text", tr("Leave the text"), lambda _view: window.focusNextPrevChild(True), "F6"
+    )
     yield make("wrap", tr("Wrap long lines or not"), lambda _view: _toggle_wrap(window), "Alt+Z")
     yield make(
         "to_chat",
@@ -120,6 +131,32 @@ def _edits(window: MainWindow) -> Iterator[Command]:
         tr("Fill all gaps"),
         lambda view: view.editing.fill(),
         "Ctrl+Shift+F",
+        lambda view: bool(view.gaps.gaps),
+    )
+
+
+def _gaps(window: MainWindow) -> Iterator[Command]:
+    """What the chips below the text do with the mouse; without one, the gap at the caret is meant."""
+    make = _maker(window, tr("Gap"), lambda view: view.gap_here is not None)
+    yield make(
+        "confirm",
+        tr("Make the marks that were found gaps"),
+        lambda view: view.gaps.confirm(),
+        "",
+        lambda view: bool(view.gaps.asked),
+    )
+    for length in Length:
+        yield make(
+            f"length.{length.value}",
+            tr("Length of this gap: {length}", length=length_name(length)),
+            lambda view, length=length: view.set_gap_length(length),
+        )
+    yield make("no_gap", tr("No gap"), lambda view: view.remove_gap())
+    yield make(
+        "forget",
+        tr("Forget all gaps"),
+        lambda view: view.gaps.clear(),
+        "",
         lambda view: bool(view.gaps.gaps),
     )
 

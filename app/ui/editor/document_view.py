@@ -22,6 +22,7 @@ from app.state.editor.changes import Range
 from app.state.editor.document import Document
 from app.state.editor.edit import EditSession, Phase
 from app.state.editor.gap_list import GapList
+from app.state.editor.gaps import Length
 from app.state.editor.language import is_code
 from app.ui.editor.colouring import Colouring
 from app.ui.editor.editing import Editing, Surroundings
@@ -91,6 +92,21 @@ class DocumentView(QWidget):
     def drop_gap(self) -> None:
         if not self.editor.isReadOnly():
             self.gaps.drop(self.editor.selection)
+
+    @property
+    def gap_here(self) -> int | None:
+        """The number of the gap at the caret."""
+        here = self.editor.selection
+        places = [gap.place for gap in self.gaps.gaps]
+        return next((n for n, place in enumerate(places) if place.touches(here)), None)
+
+    def set_gap_length(self, length: Length) -> None:
+        if (number := self.gap_here) is not None:
+            self.gaps.set_length(number, length)
+
+    def remove_gap(self) -> None:
+        if (number := self.gap_here) is not None:
+            self.gaps.remove(number)
 
     @property
     def selected_text(self) -> str:

@@ -15,6 +15,7 @@ from app.state.editor.background import Background
 from app.state.editor.document import Document
 from app.state.editor.documents import Documents
 from app.state.editor.files import FileError
+from app.state.editor.store import EditRecord
 from app.state.text import visible
 from app.ui.editor.disk_bar import DiskBar
 from app.ui.editor.document_view import DocumentView
@@ -29,6 +30,7 @@ from app.ui.theme import Theme
 from app.ui.toast import Toast
 from app.ui.widgets import IconButton, OneLine
 from app.words import tr
+from engine.messages import Recording
 
 MOST_RECENT = 12
 
@@ -238,10 +240,14 @@ class EditorPane(QWidget):
         view.caret_moved.connect(self._say)
         view.editor.file_dropped.connect(self.documents.open)
         view.editor.zoomed.connect(self._zoom)
-        view.session.accepted.connect(self.documents.add_edit)
+        view.session.accepted.connect(self._on_accepted)
         document.state_changed.connect(lambda: self._on_state_changed(document))
         self.tabs.add(document.id, document.name)
         self._on_current_changed()
+
+    def _on_accepted(self, edit: EditRecord, recording: Recording | None) -> None:
+        is_kept = self.settings.value.keep_recordings
+        self.documents.add_edit(edit, recording if is_kept else None)
 
     def _on_removed(self, document: Document) -> None:
         view = self._views.pop(document.id)
