@@ -82,7 +82,7 @@ def _buttons(colors: Colors, px: Px) -> str:
     QPushButton#chip:hover {{ border-color: {colors.accent}; }}
     QPushButton#chip:focus {{ padding: 8px 15px; }}
     QPushButton#gap {{ background: {colors.raised}; border-color: {colors.accent};
-        border-radius: {px(11)}; padding: {px(2)} {px(10)}; }}
+        border-radius: {px(9)}; padding: {px(2)} {px(10)}; }}
     QPushButton#gap:focus {{ padding: {px(1)} {px(9)}; }}
     QPushButton#act {{ background: {colors.accent}; border: 2px solid {colors.accent};
         border-radius: 17px; padding: 0; }}

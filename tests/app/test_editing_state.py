@@ -14,10 +14,13 @@ from app.state.editor.diff import alike, hunks_of, words
 from app.state.editor.documents import Documents
 from app.state.editor.edit import EditSession, Phase
 from app.state.editor.gaps import MOST_GAPS, find_gaps
+from app.state.editor.language import MARKDOWN, coloured, is_code, language_of
 from app.state.editor.offer import Choice, make_offer
 from app.state.editor.order import Order, Place, apply
+from app.state.editor.quick import remarks
+from app.state.markdown.code import Kind
 from app.ui.editor.text_editor import plain_layout
-from engine.messages import EditKind, ErrorKind, LoadRequest
+from engine.messages import Check, CheckKind, EditKind, ErrorKind, LoadRequest, Proposal
 from engine.service import EngineService
 from tests.app.edit_scripts import editing, refusing
 from tests.fakes import FakePipeline, Gate, no_jobs
@@ -170,6 +173,59 @@ def test_a_megabyte_is_compared():
     offer = make_offer((old,), (new,), in_words=True)
     assert len(offer.hunks) == 1
     assert offer.choosing_open(Choice.ACCEPTED).result() == (new,)
+
+
+# --- words about it ---
+
+
+def test_what_checks_have_found_is_said_beside_the_alternative():
+    def proposal(*kinds, repaired=False, is_fallback=False):
+        checks = tuple(Check(kind=kind, span=0, repaired=repaired) for kind in kinds)
+        return Proposal(
+            request_id=1, candidate=0, texts=("x",), score=0.0, checks=checks,
+            is_fallback=is_fallback,
+        )  # fmt: skip
+
+    assert remarks(proposal()) == ""
+    assert remarks(proposal(CheckKind.CUT_WORD, repaired=True)) == ""
+    said = remarks(proposal(CheckKind.CUT_WORD, CheckKind.LOST, CheckKind.CUT_WORD))
+    assert said.count("A word may be cut off") == 1
+    assert "A number or name of the original is missing." in said
+    assert "from the instruction alone" in remarks(proposal(is_fallback=True))
+
+
+def test_languages_are_known_by_the_name_of_the_file():
+    names = {
+        "a.py": "py",
+        "A.PY": "py",
+        "notes.md": MARKDOWN,
+        "Makefile": "make",
+        "a.txt": "",
+        "x": "",
+    }
+    assert {name: language_of(name) for name in names} == names
+    assert is_code("py")
+    assert not is_code(MARKDOWN)
+    assert not is_code("")
+
+
+def test_coloured_parts_lie_apart_and_inside_of_the_text():
+    rng = random.Random(6)
+    pieces = ("# head 😀\n", "> said\n", "- one\n", "`code` ", "**bold** ", "```py\nx = 1\n```\n", "____ ",
+              "日本 ", "[a](b) ", "plain\n", "~~~\nopen", "😀😀 ")  # fmt: skip
+    met = set()
+    for _ in range(300):
+        text = "".join(rng.choice(pieces) for _ in range(rng.randrange(14)))
+        end = 0
+        for start, length, kind in coloured(text, MARKDOWN):
+            assert start >= end
+            assert length > 0
+            end = start + length
+            met.add(kind)
+        assert end <= units(text)
+    assert len(met) >= 5
+    assert coloured("😀 # no head\n# head", MARKDOWN) == ((13, 6, Kind.NAME),)
+    assert coloured("a ____ b ____ c", MARKDOWN) == ()
 
 
 # --- edits ----------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ class EditBar(QFrame):
         self._remarks = plain_label(muted=True)
         self._steps = QWidget()
         self._hunks = QWidget()
+        self._second_row = QHBoxLayout()
         self._row = 0
         self._pages = (self._prompt_row(), self._running_row(), self._offer_row())
         layout = QVBoxLayout(self)
@@ -125,6 +126,8 @@ class EditBar(QFrame):
         """Above `text` if there is room, else below it; never outside of `room`."""
         self.setMinimumWidth(0)
         self.setMaximumWidth(16_777_215)
+        if self._row == 2:
+            self._spread(room.width() - 16)
         needed = self.sizeHint().width()
         wanted = max(needed, round(WIDTH * self._theme.scale)) if self._row == 0 else needed
         width = max(80, min(wanted, room.width() - 16))
@@ -233,8 +236,21 @@ class EditBar(QFrame):
             _button(tr("Discard"), tr("Leave all as it was (Esc)"), self.cancel_requested)
         )
         column.addLayout(row)
+        column.addLayout(self._second_row)
         column.addWidget(self._remarks)
+        self._first_row = row
         return page
+
+    def _spread(self, room: int) -> None:
+        """What decides one change stands below the rest where the window is too narrow for all."""
+        is_in_row = self._first_row.indexOf(self._hunks) >= 0
+        needed = self.sizeHint().width()
+        if not is_in_row and not self._hunks.isHidden():
+            needed += self._hunks.sizeHint().width() + self._first_row.spacing()
+        if needed <= room and not is_in_row:
+            self._first_row.insertWidget(2, self._hunks)
+        elif needed > room and is_in_row:
+            self._second_row.addWidget(self._hunks, 0, Qt.AlignmentFlag.AlignLeft)
 
     # --- what happens -----------------------------------------------------------------------------
 

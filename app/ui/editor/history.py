@@ -8,7 +8,6 @@ from PySide6.QtCore import QDateTime, QLocale, Qt
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
-    QListWidget,
     QPushButton,
     QSplitter,
     QVBoxLayout,
@@ -18,12 +17,13 @@ from PySide6.QtWidgets import (
 from app.state.editor.diff import hunks_of
 from app.state.editor.store import EditRecord
 from app.state.text import shown, visible
+from app.ui.controls import PageNames, scrolled
 from app.ui.text_view import TextView
 from app.ui.widgets import plain_label
 from app.words import plural, tr
 
 MARGIN = 16  # pixels
-SIZE = (820, 520)
+SIZE = (100, 60)  # letters
 
 
 class EditHistory(QDialog):
@@ -42,7 +42,8 @@ class EditHistory(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("How “{name}” was edited", name=name))
         self._edits = edits
-        self.list = QListWidget()
+        self.list = PageNames()
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setAccessibleName(tr("Edits, the newest first"))
         self.list.addItems([_line(edit) for edit in edits])
         self._about = plain_label(muted=True)
@@ -53,14 +54,14 @@ class EditHistory(QDialog):
         self._reuse = QPushButton(tr("Use the instruction again"))
         self._reuse.clicked.connect(lambda: reuse(self._edits[self.list.currentRow()].instruction))
         self._build()
-        self.resize(*SIZE)
+        letter = self.fontMetrics().averageCharWidth()
+        self.list.setMinimumWidth(26 * letter)
+        self.resize(round(SIZE[0] * letter), round(SIZE[1] * letter))
         self.list.currentRowChanged.connect(self._show)
         self.list.setCurrentRow(0 if edits else -1)
         self._show(self.list.currentRow())
 
     def _build(self) -> None:
-        from app.ui.controls import scrolled
-
         page = QWidget()
         column = QVBoxLayout(page)
         column.setContentsMargins(MARGIN, 0, 0, 0)
