@@ -112,7 +112,7 @@ def _round(
         prompt,
         pins,
         constraints_for(job, rules, layouts, pins),
-        job.sampling(job.switches.gap_steps),
+        job.sampling(job.gap_steps),
         seed=seed,
         cells=cells(layouts, range(label, label + len(layouts))),
         each=at_first,

@@ -105,6 +105,11 @@ class Job:
         whole = torch.tensor([*ids, self.loaded.tokenizer.special.turn_end])
         return float(model.score(whole, cache).mean())
 
+    @property
+    def gap_steps(self) -> int:
+        """Denoising steps of a gap at most: what the request says, else what does for gaps."""
+        return self.request.sampling.max_denoising_steps or self.switches.gap_steps
+
     def sampling(self, most: int, **changes: float) -> dict[str, float]:
         """The request's sampling with at most so many steps."""
         own = {

@@ -132,7 +132,7 @@ def _fix(
         prompt,
         pins,
         constraints_for(job, rules, [layout], pins),
-        job.sampling(job.switches.gap_steps),
+        job.sampling(job.gap_steps),
         seed=job.run.seed,
         cells=[cell],
     )

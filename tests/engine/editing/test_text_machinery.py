@@ -23,7 +23,7 @@ from tests.engine.editing import fuzz
 from tests.engine.text import gemma_like
 
 DEMO = Path(__file__).parents[3] / "assets" / "demo_model"
-EDITS = 2500  # here; tests/benchmarks/editing.py makes 10,000
+EDITS = 1500  # here; tests/benchmarks/editing.py makes 10,000
 
 
 @pytest.fixture(scope="module", params=["demo", "gemma"])
