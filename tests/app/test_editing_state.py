@@ -20,7 +20,15 @@ from app.state.editor.order import Order, Place, apply
 from app.state.editor.quick import remarks
 from app.state.markdown.code import Kind
 from app.ui.editor.text_editor import plain_layout
-from engine.messages import Check, CheckKind, EditKind, ErrorKind, LoadRequest, Proposal
+from engine.messages import (
+    Check,
+    CheckKind,
+    EditKind,
+    ErrorKind,
+    LoadRequest,
+    Proposal,
+    UnloadRequest,
+)
 from engine.service import EngineService
 from tests.app.edit_scripts import editing, refusing
 from tests.fakes import FakePipeline, Gate, no_jobs
@@ -455,6 +463,22 @@ def test_what_the_engine_cannot_do_is_said(qtbot, world):
     session.begin(order(TEXT, SENTENCE))
     wait(qtbot, session, Phase.IDLE)
     assert "would leave it as it is" in there.notes[-1]
+    assert document.text == TEXT
+
+
+def test_a_model_that_is_unloaded_while_it_edits(qtbot, world):
+    gate = Gate()
+    there = world(editing("x", gate=gate))
+    document, session = there.session(TEXT)
+    session.begin(order(TEXT, SENTENCE))
+    qtbot.waitUntil(gate.reached.is_set)
+    there.bridge.submit(UnloadRequest())
+    gate.opened.set()
+    qtbot.waitUntil(lambda: session.phase is not Phase.RUNNING)
+    session.cancel()
+    session.begin(order(TEXT, SENTENCE))
+    wait(qtbot, session, Phase.IDLE)
+    assert "no model" in there.notes[-1].lower()
     assert document.text == TEXT
 
 

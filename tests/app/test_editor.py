@@ -359,7 +359,13 @@ def test_quick_actions_and_kept_instructions(qtbot, start):
     press(qtbot, view.editing.bar, "Fix")
     wait_phase(qtbot, view)
     assert asked(view)[0].kind is EditKind.PROOFREAD
+    keys(view, "Ctrl+K")  # while it is offered: about the original, in another manner
+    press(qtbot, view.editing.bar, "Shorter")
+    wait_phase(qtbot, view)
+    assert asked(view)[1].kind is EditKind.REWRITE
+    assert asked(view)[1].text == asked(view)[0].text
     keys(view, "Esc")
+    choose(view, SENTENCE)
     keys(view, "Ctrl+K")
     view.editing.bar.field.setText("Like a pirate")
     press(qtbot, view.editing.bar, "Keep this instruction")

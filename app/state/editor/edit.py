@@ -124,8 +124,11 @@ class EditSession(QObject):
         self.changed.emit()
         return True
 
-    def again(self, instruction: str | None = None) -> bool:
-        """With another seed, or in other words; always from the original text."""
+    def again(self, instruction: str | None = None, kind: EditKind | None = None) -> bool:
+        """With another seed, or in other words; always from the original text.
+
+        A gap stays a gap, whatever `kind` is.
+        """
         if self._order is None:
             return False
         ranges = self.ranges
@@ -136,7 +139,9 @@ class EditSession(QObject):
         if not places:
             return False
         words = self._order.instruction if instruction is None else instruction
-        order = replace(self._order, places=places, instruction=words, seed=None)
+        old = self._order.kind
+        chosen = old if kind is None or old is EditKind.INFILL else kind
+        order = Order(kind=chosen, places=places, instruction=words)
         self._clear()
         return self.begin(order)
 

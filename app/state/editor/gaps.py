@@ -6,7 +6,6 @@ Such marks stand in real code and prose too, so finding one is a question to the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -37,11 +36,6 @@ class Length(Enum):
         """What the engine is asked for; None where it finds out by itself."""
         return {Length.AUTO: None, Length.SHORT: 6, Length.MEDIUM: 16, Length.LONG: 40}[self]
 
-    @property
-    def next(self) -> Length:
-        kinds = list(Length)
-        return kinds[(kinds.index(self) + 1) % len(kinds)]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
@@ -59,7 +53,7 @@ def find_gaps(text: str, offset: int = 0) -> tuple[Gap, ...]:
     """
     found: list[Gap] = []
     at, place = 0, offset
-    for match in _matches(text):
+    for match in _MARKS.finditer(text):
         place += units(text[at : match.start()])
         end = place + units(match[0])
         found.append(Gap(place=Range(start=place, end=end), hint=_hint(match)))
@@ -67,10 +61,6 @@ def find_gaps(text: str, offset: int = 0) -> tuple[Gap, ...]:
         if len(found) == MOST_GAPS:
             break
     return tuple(found)
-
-
-def _matches(text: str) -> Iterator[re.Match[str]]:
-    return _MARKS.finditer(text)
 
 
 def _hint(match: re.Match[str]) -> str:

@@ -79,10 +79,6 @@ class EditBar(QFrame):
         names = ("prompt", "running", "offer")
         return "" if self.isHidden() else names[self._row]
 
-    @property
-    def remarks(self) -> str:
-        return self._remarks.text()
-
     def ask(self, placeholder: str, *, has_text: bool, saved: Sequence[str]) -> None:
         """Lets the user say what is to be done; quick actions need a text."""
         self.field.setPlaceholderText(placeholder)

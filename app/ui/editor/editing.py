@@ -93,7 +93,7 @@ class Editing(QObject):
         if self.is_offered:
             self._remember(instruction)
             self.overlay.current = 0
-            self.session.again(instruction)
+            self.session.again(instruction, kind or kind_of(instruction))
         elif self._asked is not None:
             is_caret = self._asked.start == self._asked.end
             if not is_caret and not instruction:
@@ -179,6 +179,8 @@ class Editing(QObject):
         self._document.edited.connect(self._on_edited)
 
     def _begin(self, kind: EditKind, places: tuple[Place, ...], instruction: str) -> None:
+        if self._editor.isReadOnly():
+            return  # its text is still on its way
         if self.session.phase is not Phase.IDLE:
             self._around.note(tr("Another edit is open here. Accept or discard it first."))
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
@@ -30,9 +30,6 @@ class Gutter(QWidget):
     def needed_width(self) -> int:
         digits = max(2, len(str(self._editor.blockCount())))
         return LEFT + RIGHT + digits * self._editor.fontMetrics().horizontalAdvance("9")
-
-    def sizeHint(self) -> QSize:
-        return QSize(self.needed_width, 0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

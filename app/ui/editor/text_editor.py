@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QMimeData, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QRect, Qt, Signal
 from PySide6.QtGui import (
     QFont,
     QKeyEvent,
@@ -149,9 +149,6 @@ class TextEditor(QPlainTextEdit):
             self.insertPlainText(text)
             self.ensureCursorVisible()
             self.pasted.emit(Range(start=start, end=start + units(text)))
-
-    def sizeHint(self) -> QSize:
-        return QSize(400, 300)
 
     def _on_update(self, area: QRect, by: int) -> None:
         if by:
