@@ -65,6 +65,15 @@ class KVCache:
         keys, values = self._buffers[layer][:, :, begin:end]
         return keys, values
 
+    def whole(self, layer: int) -> tuple[Tensor, Tensor]:
+        """All places of a layer, keys and values [kv heads, places, head size], where they lie."""
+        keys, values = self._buffers[layer]
+        return keys, values
+
+    def span(self, layer: int) -> tuple[int, int]:
+        """From which place of `whole` to which one a new position can look back."""
+        return self._range(layer)
+
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """`read` with T new positions behind it, [kv heads, S + T, head size].
 

@@ -16,6 +16,7 @@ from engine.faults import no_numbers
 from engine.kernels.vocabulary import softcapped_logits
 from engine.model.attention import Rotation, attend, attend_causal, project, rotation
 from engine.model.cache import KVCache
+from engine.model.fused import FusedLayers
 from engine.model.layer import finish_layer, gated_mlp
 from engine.model.norm import rms_norm
 from engine.model.weights import LayerWeights, ModelWeights, all_tensors
@@ -32,11 +33,14 @@ class Model:
         sampling: SamplingConfig,
         weights: ModelWeights,
         portions: Portions = USUAL,
+        fused: FusedLayers | None = None,
     ) -> None:
+        """fused: the layers by fused operations, over the same weights; None for plain torch."""
         self.config = config
         self.sampling = sampling
         self.weights = weights
         self.portions = portions
+        self.fused = fused
         self.device = weights.norm.device
         self.dtype = weights.norm.dtype
         # In bfloat16 the factor itself is rounded (sqrt(2816) becomes 53.0), as in training.
@@ -50,7 +54,7 @@ class Model:
 
     def in_small(self) -> Model:
         """The same weights, worked with in pieces that take little memory."""
-        return Model(self.config, self.sampling, self.weights, SMALL)
+        return Model(self.config, self.sampling, self.weights, SMALL, self.fused)
 
     @property
     def bytes_used(self) -> int:
@@ -121,7 +125,10 @@ class Model:
             raise ValueError(
                 f"a canvas holds {self.config.canvas_length} tokens, not {canvas.shape[1]}"
             )
-        x = self.run_layers(self.condition(self.embed(canvas), soft), cache)
+        x = self.condition(self.embed(canvas), soft)
+        if self.fused is not None:
+            return self.fused.hidden(x, cache)
+        x = self.run_layers(x, cache)
         return rms_norm(x, self.weights.norm, self.config.rms_norm_eps)
 
     def run_layers(self, x: Tensor, cache: KVCache) -> Tensor:
@@ -150,8 +157,12 @@ class Model:
         """Adds the self-conditioning signal; the outer norm applies without a signal too."""
         weights, eps = self.weights, self.config.rms_norm_eps
         if soft is not None:
-            normed = rms_norm(soft * self.embedding_scale, weights.condition_norm, eps)
-            x = x + gated_mlp(normed, weights.condition_gate_up, weights.condition_down)
+            soft = soft * self.embedding_scale
+            gate_up, down = weights.condition_gate_up, weights.condition_down
+            if self.fused is not None:
+                x = x + self.fused.mlp(soft, gate_up, down, weights.condition_norm)
+            else:
+                x = x + gated_mlp(rms_norm(soft, weights.condition_norm, eps), gate_up, down)
         return rms_norm(x, None, eps)
 
     def _encode(self, ids: Tensor, cache: KVCache, *, stores: bool) -> Tensor | None:
@@ -161,6 +172,8 @@ class Model:
         the last layer (its output serves nobody); otherwise it returns hidden states [1, T, D].
         """
         x = self.embed(ids.to(self.device))[None]
+        if self.fused is not None:
+            return self.fused.encode(x, cache, stores=stores)
         rotations = self._rotations(cache.length, ids.shape[0])
         for index, weights in enumerate(self.weights.layers):
             is_end = stores and index + 1 == len(self.weights.layers)

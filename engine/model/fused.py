@@ -1,0 +1,216 @@
+"""The layers by fused operations: both passes over quantised weights, as `layer` and `attention` have them.
+
+Rows are quantised where they are normed, and every norm takes the exponents of the weight behind it.
+The decoder reads nothing but tensors of fixed places, lengths included, so that it can be a CUDA graph.
+Shape letters: B canvases, C positions, R rows (B · C, or T of a prompt), D hidden size, d head size,
+P inputs filled up to blocks of 64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.config import LayerConfig, ModelConfig
+from engine.kernels.activations import Rows
+from engine.kernels.attention import AttentionBuffers, attention_buffers
+from engine.kernels.heads import Heads
+from engine.kernels.kv import LayerCache
+from engine.kernels.norms import FinishWeights, Reader, factor_for
+from engine.kernels.operations import Operations, form_for
+from engine.model.attention import attend_causal, rotation
+from engine.model.cache import KVCache
+from engine.model.weights import LayerWeights, ModelWeights
+from engine.quant.tensors import Matrix
+
+Turn = tuple[Tensor, Tensor]  # cosine and sine of T positions, [T, d] each
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Place:
+    """Where canvases stand behind a prefix, and memory for their attention; all on the device."""
+
+    turns: dict[LayerConfig, Turn]
+    spans: dict[bool, Tensor]  # is_sliding -> int32 [2], as `KVCache.span`
+    buffers: dict[LayerConfig, AttentionBuffers]
+
+    def move(self, config: ModelConfig, cache: KVCache) -> None:
+        """To the end of what the cache holds, without new memory."""
+        for index, layer in enumerate(config.layers):
+            span = torch.tensor(cache.span(index), dtype=torch.int32)
+            self.spans[layer.is_sliding].copy_(span)
+        for kind, (cos, sin) in self.turns.items():
+            new_cos, new_sin = _turn(kind, cache.length, cos)
+            cos.copy_(new_cos)
+            sin.copy_(new_sin)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Layer:
+    """A layer's weights with what reads the rows in front of them."""
+
+    weights: LayerWeights
+    input: Reader
+    o: Reader
+    dense: Reader
+    sparse: Reader
+    router: Tensor  # float32 [D], the factor of the router's input
+
+
+class FusedLayers:
+    """All layers of a network; bits: of the activations, 8 or 16."""
+
+    def __init__(
+        self, config: ModelConfig, weights: ModelWeights, operations: Operations, bits: int = 8
+    ) -> None:
+        self.operations = operations
+        self._config = config
+        self._bits = bits
+        self._layers = tuple(self._prepare(layer) for layer in weights.layers)
+        self._last = Reader(factor=weights.norm.float())
+
+    def place(self, batch: int, length: int, like: Tensor) -> Place:
+        """Memory for canvases [B, C]; like: any tensor of the network's device and dtype."""
+        kinds = set(self._config.layers)
+        heads, device = self._config.num_heads, like.device
+        return Place(
+            turns={
+                kind: (like.new_zeros(length, kind.head_dim), like.new_zeros(length, kind.head_dim))
+                for kind in kinds
+            },
+            spans={
+                sliding: torch.zeros(2, dtype=torch.int32, device=device)
+                for sliding in (False, True)
+            },
+            buffers={
+                kind: attention_buffers(
+                    like.new_empty(batch, length, heads, kind.head_dim), kind.num_kv_heads
+                )
+                for kind in kinds
+            },
+        )
+
+    def decode(self, x: Tensor, place: Place, cache: KVCache, last: Reader | None = None) -> Rows:
+        """What the decoder's layers make of conditioned embeddings x [B, C, D], normed, [R, P].
+
+        last: what reads the rows; without one they are those of the last norm.
+        """
+        batch, length = x.shape[:2]
+
+        def look_around(index: int, heads: Heads) -> Tensor:
+            kind = self._config.layers[index]
+            keys, values = cache.whole(index)
+            queries = heads.queries.unflatten(0, (batch, length))
+            mixed = torch.empty_like(queries)
+            self.operations.attend(
+                queries, heads.keys.unflatten(0, (batch, length)),
+                heads.values.unflatten(0, (batch, length)), LayerCache(keys=keys, values=values),
+                place.spans[kind.is_sliding], place.buffers[kind], mixed,
+            )  # fmt: skip
+            return mixed.view(batch * length, -1)
+
+        flat = x.flatten(0, 1)
+        rows = self.operations.norm(flat, self._layers[0].input, self._config.rms_norm_eps)
+        for index, layer in enumerate(self._layers):
+            heads = self._project(layer, rows, place.turns[layer.weights.config])
+            flat, rows = self._behind(
+                index, flat, look_around(index, heads), layer.weights.decoder_scalar, last
+            )
+        return rows
+
+    def hidden(self, x: Tensor, cache: KVCache) -> Tensor:
+        """`decode` behind the cache as it is, as final hidden states [B, C, D]."""
+        place = self.place(x.shape[0], x.shape[1], x)
+        place.move(self._config, cache)
+        return self._plain(self.decode(x, place, cache), x)
+
+    def encode(self, x: Tensor, cache: KVCache, *, stores: bool) -> Tensor | None:
+        """One causal pass of embeddings x [1, T, D] behind the cache, as `Model.prefill` has it.
+
+        With `stores` it ends with the keys and values of the last layer, else with the final
+        hidden states.
+        """
+        like = x.new_empty(x.shape[1], 0)
+        turns = {kind: _turn(kind, cache.length, like) for kind in set(self._config.layers)}
+        flat = x[0]
+        rows = self.operations.norm(flat, self._layers[0].input, self._config.rms_norm_eps)
+        for index, layer in enumerate(self._layers):
+            kind = layer.weights.config
+            heads = self._project(layer, rows, turns[kind])
+            seen = cache.extend(index, heads.keys.transpose(0, 1), heads.values.transpose(0, 1))
+            if stores and index + 1 == len(self._layers):
+                return None
+            window = self._config.sliding_window if kind.is_sliding else None
+            attended = attend_causal(heads.queries, *seen, window)
+            flat, rows = self._behind(index, flat, attended, layer.weights.encoder_scalar, None)
+        return self._plain(rows, x)
+
+    def mlp(self, x: Tensor, gate_up: Matrix, down: Matrix, norm: Tensor) -> Tensor:
+        """down(gelu(gate y) · up y) of the normed rows y of x [..., D]."""
+        reader = self._reader(gate_up, norm)
+        rows = self.operations.norm(x.view(-1, x.shape[-1]), reader, self._config.rms_norm_eps)
+        inner = self.operations.gated(rows, gate_up, down, form_for(down, self._bits), x.dtype)
+        return self.operations.product(inner, down, x.dtype).view_as(x)
+
+    def _plain(self, rows: Rows, x: Tensor) -> Tensor:
+        assert isinstance(rows, Tensor)
+        return rows[:, : x.shape[-1]].reshape(x.shape)
+
+    def _project(self, layer: _Layer, rows: Rows, turn: Turn) -> Heads:
+        weights, kind = layer.weights, layer.weights.config
+        joined = self.operations.product(rows, weights.qkv, weights.q_norm.dtype)
+        return self.operations.heads(
+            joined, weights.q_norm, weights.k_norm, *turn, kind.num_kv_heads,
+            self._config.rms_norm_eps, values_are_keys=not kind.is_sliding,
+        )  # fmt: skip
+
+    def _behind(
+        self, index: int, x: Tensor, attended: Tensor, scalar: Tensor, last: Reader | None
+    ) -> tuple[Tensor, Rows]:
+        """The layer's output [R, D] from its input x and mixed values [R, H d], and its rows."""
+        layer, do, eps = self._layers[index], self.operations, self._config.rms_norm_eps
+        weights, dtype = layer.weights, x.dtype
+        attended = do.product(do.quantise(attended, layer.o), weights.o, dtype)
+        between = do.add_norm(
+            x, attended, weights.post_attention_norm, eps, layer.dense, layer.sparse, layer.router
+        )
+        scores = F.linear(between.router[:, : x.shape[1]], weights.router)
+        chosen, share = do.route(scores, weights.per_expert_scale, self._config.top_k_experts)
+        pairs = do.experts(
+            between.sparse, weights.experts_gate_up, weights.experts_down, chosen,
+            form_for(weights.experts_down, self._bits), dtype,
+        )  # fmt: skip
+        inner = do.gated(
+            between.dense, weights.gate_up, weights.down, form_for(weights.down, self._bits), dtype
+        )
+        dense = do.product(inner, weights.down, dtype)
+        norms = FinishWeights(
+            dense=weights.post_feedforward_norm_1, sparse=weights.post_feedforward_norm_2,
+            both=weights.post_feedforward_norm, scalar=scalar,
+        )  # fmt: skip
+        is_last = index + 1 == len(self._layers)
+        following = (last or self._last) if is_last else self._layers[index + 1].input
+        return do.finish(between.residual, dense, pairs, share, norms, eps, following)
+
+    def _prepare(self, weights: LayerWeights) -> _Layer:
+        return _Layer(
+            weights=weights,
+            input=self._reader(weights.qkv, weights.input_norm),
+            o=self._reader(weights.o, None),
+            dense=self._reader(weights.gate_up, weights.pre_feedforward_norm),
+            sparse=self._reader(weights.experts_gate_up, weights.pre_feedforward_norm_2),
+            router=weights.router_scale.float() * self._config.hidden_size**-0.5,
+        )
+
+    def _reader(self, weight: Matrix, norm: Tensor | None) -> Reader:
+        return Reader(factor=factor_for(weight, norm), form=form_for(weight, self._bits))
+
+
+def _turn(kind: LayerConfig, start: int, like: Tensor) -> Turn:
+    """Of as many positions as `like` has rows, from `start` on."""
+    positions = torch.arange(start, start + like.shape[0], device=like.device)
+    made = rotation(kind, positions, like.dtype)
+    return made.cos[:, 0].contiguous(), made.sin[:, 0].contiguous()
