@@ -10,6 +10,7 @@ from engine.messages import Check, CheckKind
 
 NEAR = 240  # characters on each side that are looked at
 SHORTEST = 3  # characters other than blanks that make a repetition
+MUCH = 20_000  # characters; the brackets of a longer original are not counted
 PLAIN = 6  # so many make one even if a word is cut
 
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
@@ -72,9 +73,9 @@ def seam_checks(before: str, new: str, after: str, span: int, original: str = ""
             found.append(_check(kind, span, f"{_last_word(left)}|{_first_word(right)}"))
     if number := _shortened_number(new, before[-NEAR:] + " " + after[:NEAR]):
         found.append(_check(CheckKind.CUT_NUMBER, span, number))
-    if _balance(new) != _balance(original) and _balance(before[-NEAR:] + new + after[:NEAR]):
-        was_whole = not _balance(before[-NEAR:] + original + after[:NEAR])
-        if was_whole:
+    if len(original) <= MUCH and _balance(new) != _balance(original):
+        left, right = before[-NEAR:], after[:NEAR]
+        if _balance(left + new + right) and not _balance(left + original + right):
             found.append(_check(CheckKind.BRACKETS, span, "".join(sorted(_balance(new)))))
     return found
 

@@ -272,6 +272,15 @@ def test_a_document_of_a_million_characters(demo: Pipeline) -> None:
     assert proposal.texts[0] in ("red", "boat", "old") or proposal.texts[0].isalpha()
 
 
+def test_a_million_characters_are_replaced_by_a_word(demo: Pipeline) -> None:
+    text = "Mara has a " + "(" * 1_000_000 + " boat. She likes her red boat."
+    request = ask(text, Span(start=11, end=1_000_011))
+    for proposal in of(run(demo, request), Proposal):
+        assert applied(request, proposal.texts) == (
+            f"Mara has a {proposal.texts[0]} boat. She likes her red boat."
+        )
+
+
 def test_going_on_at_the_end_and_beginning_at_the_start(demo: Pipeline) -> None:
     for text, at in (("Mara has a red boat. She ", 25), ("", 0), ("Mara", 0), (" boat.", 0)):
         request = ask(text, Span(start=at, end=at, lengths=(1, 6)))
