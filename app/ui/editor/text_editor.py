@@ -115,9 +115,9 @@ class TextEditor(QPlainTextEdit):
         return super().event(event)
 
     def changeEvent(self, event: QEvent) -> None:
-        is_font = event.type() in (QEvent.Type.FontChange, QEvent.Type.ApplicationFontChange)
-        if is_font and self.font() == self.document().defaultFont():
-            QAbstractScrollArea.changeEvent(self, event)  # else all lines are measured anew
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.ApplicationFontChange):
+            # `set_look` alone chooses the font: Qt would measure all lines anew at each style sheet
+            QAbstractScrollArea.changeEvent(self, event)
         else:
             super().changeEvent(event)
 
