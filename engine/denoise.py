@@ -8,9 +8,8 @@ canvas is in `Constraints`.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -18,11 +17,12 @@ from torch import Tensor
 
 from engine.config import SamplingConfig
 from engine.faults import no_numbers
+from engine.graph import Canvases, Graphs, runs_fused
 from engine.kernels.vocabulary import Barred, VocabularyStatistics, vocabulary_statistics
 from engine.model.cache import KVCache
 from engine.model.network import Model
 from engine.quant.matmul import mix
-from engine.sampler import Noise, accept, confident, temperature
+from engine.sampler import CanvasState, CounterNoise, Noise, advance, first_state, temperature
 
 FREE = -1  # in `pins`
 
@@ -73,6 +73,9 @@ class StepResult:
     watched: Tensor | None = None  # [B, C, W] float32, as `Constraints.watch`; 0 where pinned
 
 
+Step = Callable[[int], CanvasState]  # takes the number of a step, from 1
+
+
 @torch.inference_mode()
 def denoise(
     model: Model,
@@ -84,61 +87,98 @@ def denoise(
     batch: int = 1,
     pins: Tensor | None = None,
     constraints: Constraints | None = None,
+    graphs: Graphs | None = None,
 ) -> Iterator[StepResult]:
     """Denoises `batch` canvases behind the cached prefix, yielding every step.
 
     pins: int64 [C] or [B, C] with -1 (FREE) at free positions; gives the canvas its length.
     A canvas that has settled keeps its result while others of the batch go on.
+    graphs: where fused steps are kept from canvas to canvas; their results lie in host memory.
     """
     constraints = constraints or Constraints()
     pins = _full_pins(pins, batch, model.config.canvas_length, model.device)
-    free = pins == FREE
-    start = constraints.start
-    ids = noise.canvas(*pins.shape) if start is None else start.ids
-    ids = torch.where(free, ids, pins) if constraints.pins_in_first_pass else ids
-    argmax, stop = ids, torch.zeros(pins.shape[0], dtype=torch.bool, device=model.device)
-    entropy = torch.zeros_like(pins, dtype=torch.float32)
-    soft = None if start is None else start.soft
-    history: deque[Tensor] = deque(maxlen=sampling.stability_threshold)
+    state = _start(pins, noise, constraints, sampling.stability_threshold)
+    pinned = pins != FREE
+    if isinstance(noise, CounterNoise) and steps_fused(model, constraints):
+        pinned = pinned.cpu()
+        take = _fused_step(model, cache, pins, state, sampling, noise, constraints, graphs)
+    else:
+        take = _plain_step(model, cache, pins, state, sampling, noise, constraints)
     for step in range(1, sampling.max_denoising_steps + 1):
-        remaining = sampling.max_denoising_steps - step + 1
-        cooled = temperature(sampling, remaining, model.device)
-        seen = _look(model, model.decode(ids, cache, soft), free, cooled, noise, constraints)
-        fresh = torch.where(free, seen.argmax, pins)
-        new_entropy = seen.entropy.masked_fill(~free, 0.0)
-        accepted = accept(new_entropy, free, sampling.entropy_bound)
-        sampled = torch.where(free, seen.sampled, pins)
-        kept = torch.where(accepted, sampled, noise.canvas(*pins.shape))
-        new_soft = _pin_soft(seen.soft, free, pins, model, constraints.signal)
-
-        # Settled canvases keep what they had.
-        going = ~stop[:, None]
-        argmax = torch.where(going, fresh, argmax)
-        ids = torch.where(going, torch.where(free, kept, pins), ids)
-        entropy = torch.where(going, new_entropy, entropy)
-        soft = new_soft if soft is None else torch.where(going[..., None], new_soft, soft)
-
-        stable = _stable(argmax, history)
-        history.append(argmax)
-        stop = stop | (stable & confident(entropy, free, sampling.confidence_threshold))
-        is_last = step == sampling.max_denoising_steps or bool(stop.all())
-        _refuse_nan(entropy)
+        state = take(step)
+        is_last = step == sampling.max_denoising_steps or bool(state.stop.all())
+        _refuse_nan(state.entropy)
         yield StepResult(
             canvas=canvas,
             step=step,
             max_steps=sampling.max_denoising_steps,
-            argmax=argmax,
-            entropy=entropy,
-            accepted=accepted,
-            sampled=sampled,
-            pinned=~free,
-            stop=stop,
+            argmax=state.argmax,
+            entropy=state.entropy,
+            accepted=state.accepted,
+            sampled=state.sampled,
+            pinned=pinned,
+            stop=state.stop,
             is_last=is_last,
-            soft=soft if is_last else None,
-            watched=seen.watched,
+            soft=state.soft if is_last else None,
+            watched=state.watched,
         )
         if is_last:
             return
+
+
+def steps_fused(model: Model, constraints: Constraints | None) -> bool:
+    """Whether the model takes its steps under these constraints by `engine.graph`."""
+    is_simple = constraints is None or (constraints.barred is None and constraints.watch is None)
+    return is_simple and runs_fused(model)
+
+
+def _start(pins: Tensor, noise: Noise, constraints: Constraints, stability: int) -> CanvasState:
+    start, soft = constraints.start, None
+    ids = noise.canvas(*pins.shape) if start is None else start.ids.to(pins.device)
+    if constraints.pins_in_first_pass:
+        ids = torch.where(pins == FREE, ids, pins)
+    if start is not None and start.soft is not None:
+        soft = start.soft.to(pins.device)
+    return first_state(ids, soft, stability)
+
+
+def _plain_step(
+    model: Model, cache: KVCache, pins: Tensor, state: CanvasState, sampling: SamplingConfig,
+    noise: Noise, constraints: Constraints,
+) -> Step:  # fmt: skip
+    """The step by the model's own passes and plain torch."""
+    free = pins == FREE
+
+    def take(step: int) -> CanvasState:
+        nonlocal state
+        remaining = sampling.max_denoising_steps - step + 1
+        cooled = temperature(sampling, remaining, model.device)
+        hidden = model.decode(state.ids, cache, state.soft)
+        seen = _look(model, hidden, free, cooled, noise, constraints)
+        seen = replace(seen, soft=_pin_soft(seen.soft, free, pins, model, constraints.signal))
+        state = advance(
+            state, seen, noise.canvas(*pins.shape), pins,
+            entropy_bound=sampling.entropy_bound,
+            confidence_threshold=sampling.confidence_threshold,
+        )  # fmt: skip
+        return state
+
+    return take
+
+
+def _fused_step(
+    model: Model, cache: KVCache, pins: Tensor, state: CanvasState, sampling: SamplingConfig,
+    noise: CounterNoise, constraints: Constraints, graphs: Graphs | None,
+) -> Step:  # fmt: skip
+    """The step as `engine.graph` takes it."""
+    graphs = graphs or Graphs()
+    shape = (pins.shape[0], pins.shape[1])
+    step = graphs.step(model, cache, shape, sampling.stability_threshold)
+    is_given = (pins != FREE) & (constraints.signal is not PinSignal.NATIVE)
+    nothing = model.weights.norm.new_zeros(*shape, model.config.hidden_size)
+    given = _pin_soft(nothing, ~is_given, pins, model, constraints.signal)
+    step.begin(Canvases(pins=pins, given=given, is_given=is_given), state, sampling, noise)
+    return step
 
 
 def _full_pins(pins: Tensor | None, batch: int, length: int, device: torch.device) -> Tensor:
@@ -200,17 +240,6 @@ def _watch(constraints: Constraints, wanted: Tensor) -> Tensor | None:
     if constraints.watch is None:
         return None
     return constraints.watch.expand(wanted.shape[0], -1, -1)[wanted]
-
-
-def _stable(argmax: Tensor, history: deque[Tensor]) -> Tensor:
-    """Which canvases equal each of the last `history.maxlen` steps, bool [B].
-
-    None does before there were that many: the first step never stops.
-    """
-    stable = torch.full_like(argmax[:, 0], len(history) == history.maxlen, dtype=torch.bool)
-    for earlier in history:
-        stable &= (earlier == argmax).all(dim=-1)
-    return stable
 
 
 def _pin_soft(soft: Tensor, free: Tensor, pins: Tensor, model: Model, signal: PinSignal) -> Tensor:

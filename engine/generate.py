@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.denoise import Constraints, StepResult, denoise
+from engine.denoise import Constraints, StepResult, denoise, steps_fused
+from engine.graph import Graphs
 from engine.messages import Sampling
 from engine.model.cache import KVCache
 from engine.model.network import Model
 from engine.sampler import make_noise
+from engine.sizes import USUAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ def steps(
     batch: int = 1,
     cache: KVCache | None = None,
     constraints: Constraints | None = None,
+    graphs: Graphs | None = None,
 ) -> Iterator[StepResult]:
     """Generates behind prompt_ids (int64 [T]), yielding every denoising step.
 
@@ -44,7 +47,8 @@ def steps(
     canvases the settled one is encoded into the cache. `pins` and `constraints` (see `denoise`)
     apply to the first canvas. `batch` > 1 or pins [B, C] denoise several canvases over the same prefix, one canvas
     each. A given `cache` is reused as far as it holds the same tokens, and keeps the prompt and all
-    canvases but the last. Raises ValueError for an empty prompt or when the cache is too small.
+    canvases but the last. Where the model takes fused steps, `graphs` keeps them for later calls with the
+    same cache, and "native" noise is that of these steps. Raises ValueError for an empty prompt or when the cache is too small.
     """
     if prompt_ids.numel() == 0:
         raise ValueError("the prompt is empty")
@@ -59,8 +63,10 @@ def steps(
     reused = cache.keep_prefix(prompt_ids.tolist())
     model.prefill(prompt_ids[reused:], cache)
 
+    if noise == "native" and steps_fused(model, constraints):
+        noise = "counter"
     source = make_noise(noise, seed, model.config.vocab_size, model.device)
-    stop_ids = torch.tensor(config.stop_ids, device=model.device)
+    stop_ids = torch.tensor(config.stop_ids)
     for index in range(canvases):
         result = None
         for result in denoise(
@@ -72,10 +78,11 @@ def steps(
             batch=batch,
             pins=pins,
             constraints=constraints,
+            graphs=graphs if model.portions == USUAL else None,
         ):
             yield result
         assert result is not None
-        if index + 1 == canvases or torch.isin(result.argmax, stop_ids).any():
+        if index + 1 == canvases or torch.isin(result.argmax.cpu(), stop_ids).any():
             return
         model.prefill(result.argmax[0], cache)
         pins = constraints = None

@@ -2,7 +2,8 @@
 
 Nothing is drawn in order, so a kernel may cover the vocabulary with tiles of any size. The generator
 is Philox 4x32 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) with the seed as
-key and (token, row, step, 0) as counter; seven rounds are the fewest that pass their tests.
+key and (token, row, step, 0) as counter, of random ids (0, row, step, 1); seven rounds are the fewest
+that pass their tests.
 
 Gumbel noise g makes argmax(s + g) a sample of softmax(s). g = -ln E with E = -ln(1 - u): the noise is
 large where u is small, and there a float has its finest steps.
@@ -13,10 +14,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.kernels.portable import constant, jit, tl
+from engine.kernels.portable import cdiv, constant, jit, tl
 
 ROUNDS = 7
 
+_IDS = 256  # that a program draws
 _WORD = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
@@ -46,6 +48,27 @@ def gumbel_noise(seed: Tensor, step: Tensor, rows: Tensor, tokens: Tensor) -> Te
     )
     bits = philox(counter, seed)[0]
     return -(-torch.log1p(-(bits.double() + 0.5) * 2.0**-32)).log()
+
+
+def random_ids(out: Tensor, seed: Tensor, step: Tensor, num_tokens: int) -> None:
+    """Fills `out` (int64, contiguous) with uniform ids below num_tokens, a row for each place."""
+    assert out.is_contiguous()
+    _random_ids[(cdiv(out.numel(), _IDS),)](out, seed, step, out.numel(), num_tokens, BLOCK=_IDS)
+
+
+def random_ids_plain(rows: Tensor, seed: Tensor, step: Tensor, num_tokens: int) -> Tensor:
+    """The ids (int64 [R]) that `random_ids` puts at the places `rows` (int64 [R])."""
+    none, turn = torch.zeros_like(rows), step + torch.zeros_like(rows)
+    return philox((none, rows, turn, none + 1), seed)[0] * num_tokens >> 32
+
+
+@jit
+def _random_ids(out, seed, step, num_rows, num_tokens, BLOCK: tl.constexpr):
+    row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    turn = row * 0 + tl.load(step).to(tl.int32)
+    bits, _, _, _ = tl.philox(tl.load(seed), row * 0, row, turn, row * 0 + 1, _ROUNDS)
+    ids = bits.to(tl.int64) * num_tokens >> 32
+    tl.store(out + row, ids, mask=row < num_rows)
 
 
 def philox(

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.config import LayerConfig, ModelConfig
-from engine.kernels.activations import Rows
+from engine.kernels.activations import Form, Rows
 from engine.kernels.attention import AttentionBuffers, attention_buffers
 from engine.kernels.heads import Heads
 from engine.kernels.kv import LayerCache
@@ -24,7 +24,7 @@ from engine.kernels.operations import Operations, form_for
 from engine.model.attention import attend_causal, rotation
 from engine.model.cache import KVCache
 from engine.model.weights import LayerWeights, ModelWeights
-from engine.quant.tensors import Matrix
+from engine.quant.tensors import Int8Tensor, Matrix
 
 Turn = tuple[Tensor, Tensor]  # cosine and sine of T positions, [T, d] each
 
@@ -39,9 +39,9 @@ class Place:
 
     def move(self, config: ModelConfig, cache: KVCache) -> None:
         """To the end of what the cache holds, without new memory."""
-        for index, layer in enumerate(config.layers):
-            span = torch.tensor(cache.span(index), dtype=torch.int32)
-            self.spans[layer.is_sliding].copy_(span)
+        one_of_each = {layer.is_sliding: index for index, layer in enumerate(config.layers)}
+        for is_sliding, index in one_of_each.items():
+            self.spans[is_sliding].copy_(torch.tensor(cache.span(index), dtype=torch.int32))
         for kind, (cos, sin) in self.turns.items():
             new_cos, new_sin = _turn(kind, cache.length, cos)
             cos.copy_(new_cos)
@@ -71,6 +71,10 @@ class FusedLayers:
         self._bits = bits
         self._layers = tuple(self._prepare(layer) for layer in weights.layers)
         self._last = Reader(factor=weights.norm.float())
+        self.head = self._last  # what reads the rows for the vocabulary
+        if bits == 8 and isinstance(weights.embedding, Int8Tensor):
+            factor = factor_for(weights.embedding, weights.norm)
+            self.head = Reader(factor=factor, form=Form(whole=True))
 
     def place(self, batch: int, length: int, like: Tensor) -> Place:
         """Memory for canvases [B, C]; like: any tensor of the network's device and dtype."""

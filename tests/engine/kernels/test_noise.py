@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from engine.kernels.noise import gumbel_noise, gumbel_tile, philox
+from engine.kernels.noise import gumbel_noise, gumbel_tile, philox, random_ids, random_ids_plain
 from engine.kernels.portable import jit, tl
 
 ONES = 0xFFFFFFFF
@@ -72,3 +72,20 @@ def test_rows_and_neighbours_are_not_correlated() -> None:
     limit = 4 / math.sqrt(noise.numel())  # four standard deviations
     assert abs((centred[1:] * centred[:-1]).mean()) < limit
     assert abs((centred[:, 1:] * centred[:, :-1]).mean()) < limit
+
+
+def test_random_ids_are_uniform_and_the_kernels() -> None:
+    seed, step = torch.tensor(7), torch.tensor(3)
+    out = torch.zeros(2, 300, dtype=torch.int64)
+    random_ids(out, seed, step, 1000)
+    assert torch.equal(out.flatten(), random_ids_plain(torch.arange(600), seed, step, 1000))
+    many = random_ids_plain(torch.arange(100_000), seed, step, 10)
+    assert many.min() == 0
+    assert many.max() == 9
+    expected = len(many) / 10
+    assert (
+        (many.bincount() - expected).square() / expected
+    ).sum() < 40  # chi² of 9, one in 100,000
+    assert (
+        many == random_ids_plain(torch.arange(100_000), seed, step + 1, 10)
+    ).float().mean() < 0.11
