@@ -7,7 +7,12 @@ from collections.abc import Callable, Mapping
 from app.ui.colors import Colors
 
 SCROLL_BAR_WIDTH = 12
-CONTROL_ICONS = ("control-up", "control-down", "control-check", "control-close")  # drawn by the stylesheet
+CONTROL_ICONS = (
+    "control-up",
+    "control-down",
+    "control-check",
+    "control-close",
+)  # drawn by the stylesheet
 
 Px = Callable[[float], str]
 

@@ -20,13 +20,12 @@ from random import Random
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from engine.generate import generate, steps
 from engine.load import load_model, model_folder
-from engine.model.cache import KVCache
 from engine.model.network import Model
 from tests.benchmarks.record import record
+from tests.engine.followed import Followed
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "packaging" / "demo_model"))
 
@@ -37,24 +36,6 @@ from examples import Encoder, prompt_text
 SEED = 20_260_925
 CANVASES = 2
 ROUNDS = 7
-
-
-class Followed(Model):
-    """A model that takes another one along: the same inputs, and its argmax compared."""
-
-    def __init__(self, leader: Model, follower: Model) -> None:
-        super().__init__(leader.config, leader.sampling, leader.weights)
-        self.follower = follower
-        self.agreements: list[float] = []
-
-    def decode(self, canvas: Tensor, cache: KVCache, soft: Tensor | None) -> Tensor:
-        hidden = super().decode(canvas, cache, soft)
-        theirs = self.follower.new_cache(cache.length)
-        self.follower.prefill(torch.tensor(cache.ids), theirs)
-        other = self.follower.decode(canvas, theirs, soft)
-        same = self.logits(hidden).argmax(-1) == self.follower.logits(other).argmax(-1)
-        self.agreements.append(float(same.float().mean()))
-        return hidden
 
 
 def seconds(model: Model) -> float:
