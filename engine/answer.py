@@ -132,6 +132,7 @@ class _Writing:
             sampling=self.request.sampling,
             noise=loaded.noise,
             cache=loaded.cache,
+            graphs=loaded.graphs,
         )
         for here in loop:
             result = replace(here, canvas=earlier + here.canvas)

@@ -63,6 +63,11 @@ def runs_fused(model: Model) -> bool:
     return model.fused.operations.has_vocabulary
 
 
+def _can_be_captured(model: Model) -> bool:
+    has_kernels = all(isinstance(each.experts_down, Int4Tensor) for each in model.weights.layers)
+    return has_kernels and model.fused is not None and model.fused.operations.stays_on_device
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Canvases:
     """What does not change while a batch of canvases is denoised."""
@@ -245,7 +250,8 @@ class Graphs:
         if found is None:
             while len(self._kept) >= MOST_GRAPHS:
                 del self._kept[next(iter(self._kept))]
-            made = FusedStep(model, cache, shape, stability, self._capture, self._tolerance)
+            capture = self._capture if _can_be_captured(model) else None
+            made = FusedStep(model, cache, shape, stability, capture, self._tolerance)
             found = cache, made
         self._kept[key] = found
         return found[1]

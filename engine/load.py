@@ -11,13 +11,19 @@ from engine.checkpoint.opening import open_checkpoint
 from engine.checkpoint.prepared import Prepared, is_prepared, open_prepared, read_blob
 from engine.config import ModelConfig, load_config, load_sampling
 from engine.convert import Sources, convert, fit
+from engine.device import nvidia_smi
 from engine.folders import DEMO as DEMO
 from engine.folders import model_folder as model_folder
+from engine.kernels.operations import operations
+from engine.kernels.portable import triton, why_not
+from engine.kernels.samples import trials
+from engine.kernels.selection import Selection, choose
 from engine.model.fields import Field, fields, text_shapes, vision_shapes
+from engine.model.fused import FusedLayers
 from engine.model.network import Model
 from engine.model.weights import from_blobs
 from engine.quant.scheme import Scheme, find_scheme
-from engine.quant.tensors import Matrix
+from engine.quant.tensors import Matrix, QuantisedTensor
 
 Report = Callable[[str, int, int], None]
 Check = Callable[[ModelConfig, Scheme], None]
@@ -63,6 +69,34 @@ def load_model(
         check(config, scheme)
         blobs = _convert(config, sources, scheme, place, _DTYPES[dtype], report)
     return Model(config, sampling, from_blobs(config, blobs))
+
+
+def fuse(model: Model, folder: Path) -> tuple[Model, Selection | None]:
+    """The model with fused layers where its GPU runs their kernels, and what came of the trial.
+
+    folder: for what the trial has to remember and compile. None where nothing is tried: on a CPU,
+    or for weights that are not quantised. Raises EngineFault where a kernel has cost the GPU.
+    """
+    is_quantised = isinstance(model.weights.layers[0].experts_gate_up, QuantisedTensor)
+    if model.device.type != "cuda" or not is_quantised:
+        return model, None
+    selection = choose(
+        trials(model.config, model.dtype), model.device, why_not(model.device), folder,
+        _versions(model.device),
+    )  # fmt: skip
+    names = [choice.name for choice in selection.choices if choice.uses_kernel]
+    if not names:
+        return model, selection
+    fused = FusedLayers(model.config, model.weights, operations(names))
+    made = Model(model.config, model.sampling, model.weights, model.portions, fused)
+    return made, selection
+
+
+def _versions(device: torch.device) -> str:
+    """Of all that compiled kernels depend on."""
+    driver = ", ".join(nvidia_smi("--query-gpu=driver_version", "--format=csv,noheader"))
+    own = triton.__version__ if triton is not None else ""
+    return f"{own} {torch.__version__} {torch.cuda.get_device_name(device)} {driver}"
 
 
 def _read_prepared(

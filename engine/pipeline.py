@@ -8,6 +8,7 @@ same with a canvas whose outside is pinned. Between two steps the request may be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,13 +17,18 @@ from engine.answer import answer
 from engine.config import ModelConfig
 from engine.device import device_memory
 from engine.editing.edit import edit
-from engine.load import DEMO, Cancelled, load_model, model_folder
+from engine.graph import Graphs, cuda_capture
+from engine.kernels.cache_folder import usual_folder
+from engine.kernels.selection import notice
+from engine.load import DEMO, Cancelled, fuse, load_model, model_folder
 from engine.memory import Wish, plan_wish, refuse_unfit
 from engine.messages import (
     ChatRequest,
     EditRequest,
+    EngineError,
     EngineFault,
     ErrorKind,
+    Finished,
     GenerationRequest,
     LoadRequest,
     Ready,
@@ -47,11 +53,13 @@ def load_pipeline(
     cancelled: IsCancelled,
     noise: str = "native",
     memory: Callable[[str], tuple[int, int]] = device_memory,
+    kernels: Path | None = None,
 ) -> Pipeline:
     """The model a LoadRequest asks for; `noise` as in `engine.generate.steps`.
 
     memory: bytes that a device has free, and in all. Raises EngineFault, before a weight is read
-    where the memory plan does not fit into what is free.
+    where the memory plan does not fit into what is free. kernels: a folder for what is remembered of
+    them, and compiled.
     """
 
     needed = 0
@@ -89,6 +97,7 @@ def load_pipeline(
         raise EngineFault(
             ErrorKind.CANCELLED, "Loading was cancelled.", "Load the model again when you need it."
         ) from None
+    model, selection = fuse(model, kernels or usual_folder().parent / "redraft")
     if tokenizer.vocab_size > model.config.vocab_size:
         raise EngineFault(
             ErrorKind.MODEL_UNSUPPORTED,
@@ -107,8 +116,10 @@ def load_pipeline(
             context=context,
             noise=noise,
             needed_bytes=needed,
+            graphs=Graphs(cuda_capture() if model.fused is not None else None),
         ),
         name="Demo model" if request.model == DEMO else Path(folder).name,
+        notice=None if selection is None else notice(selection),
     )
 
 
@@ -120,9 +131,11 @@ def _context(request: LoadRequest, config: ModelConfig, device: str) -> int:
 class Pipeline:
     """A loaded model that answers requests, one at a time."""
 
-    def __init__(self, loaded: Loaded, name: str) -> None:
+    def __init__(self, loaded: Loaded, name: str, notice: EngineError | None = None) -> None:
+        """notice: what the first answer tells the user at its end."""
         self._loaded: Loaded | None = loaded
         self._name = name
+        self._notice = notice
 
     @property
     def loaded(self) -> Loaded:
@@ -155,7 +168,10 @@ class Pipeline:
                         self.loaded, lambda loaded: edit(loaded, request_id, request, cancelled)
                     )
 
-        yield from guarded(self.loaded, events)
+        for event in guarded(self.loaded, events):
+            if isinstance(event, Finished) and event.notice is None and self._notice is not None:
+                event, self._notice = replace(event, notice=self._notice), None
+            yield event
 
     def close(self) -> None:
         """Gives the memory back."""

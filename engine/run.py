@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from engine.graph import Graphs
 from engine.messages import (
     EngineFault,
     ErrorKind,
@@ -42,6 +43,7 @@ class Loaded:
     noise: str  # as in `engine.generate.steps`
     needed_bytes: int = 0  # what a request takes for a moment, as planned
     watch: SpillWatch = field(default_factory=SpillWatch)
+    graphs: Graphs = field(default_factory=Graphs)  # the fused steps of the cache
 
 
 @dataclass(kw_only=True)

@@ -160,6 +160,7 @@ def _short(message: str, remedy: str, detail: str) -> EngineError:
 def _let_go(loaded: Loaded, error: BaseException) -> None:
     """Gives back what a failed request holds: the cache's content, and what its frames refer to."""
     loaded.cache.cut(0)
+    loaded.graphs.clear()
     seen: BaseException | None = error
     while seen is not None:
         traceback.clear_frames(seen.__traceback__)

@@ -145,6 +145,7 @@ class Job:
             pins=pins,
             cache=loaded.cache,
             constraints=constraints,
+            graphs=loaded.graphs,
         )
         canvases = self._next_tries(cells)
         previous: Tensor | None = None

@@ -39,12 +39,13 @@ class Operations:
     add_norm: Callable[..., Between]
     finish: Callable[..., tuple[Tensor, Rows]]
     heads: Callable[..., Heads]
-    attend: Attend
+    attend: Attend | None  # None: the network has its own way, which copies no prefix
     route: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
     experts: Callable[[Rows, Matrix, Matrix, Tensor, Form, torch.dtype], Tensor]
     product: Callable[[Rows, Matrix, torch.dtype], Tensor]
     gated: Callable[[Rows, Matrix, Matrix, Form, torch.dtype], Rows]
-    has_vocabulary: bool  # whether the whole step can stay on the device
+    has_vocabulary: bool
+    stays_on_device: bool  # nothing waits for the device, as a graph asks: int4 experts, attention
 
 
 NAMES = (
@@ -65,12 +66,13 @@ def operations(names: Collection[str] = NAMES) -> Operations:
         add_norm=by("add_norm", norms.add_norm, norms.add_norm_plain),
         finish=by("finish", norms.finish, norms.finish_plain),
         heads=by("heads", heads.split_heads, heads.split_heads_plain),
-        attend=by("attend", attention.attend, attend_plain),
+        attend=attention.attend if "attend" in names else None,
         route=by("route", routing.route, routing.route_plain),
         experts=by("experts", run_experts, run_experts_plain),
         product=by("product", product, product_plain),
         gated=by("gated", gated, gated_plain),
         has_vocabulary="vocabulary" in names,
+        stays_on_device={"vocabulary", "attend", "experts"} <= set(names),
     )
 
 
@@ -152,15 +154,6 @@ def run_experts_plain(
         inner = gated_plain(plain_rows(rows[own], HALF, torch.float32), first, second, form, dtype)
         out[own] = product_plain(inner, second, dtype)
     return out
-
-
-def attend_plain(
-    queries: Tensor, keys: Tensor, values: Tensor, cache: LayerCache, span: Tensor,
-    buffers: AttentionBuffers, out: Tensor,
-) -> None:  # fmt: skip
-    """`attention.attend` in plain torch."""
-    begin, end = span.tolist()
-    out.copy_(attention.attend_plain(queries, keys, values, cache, begin, end))
 
 
 def _expert(weight: Matrix, index: int) -> Matrix:

@@ -21,7 +21,7 @@ from engine.kernels.heads import Heads
 from engine.kernels.kv import LayerCache
 from engine.kernels.norms import FinishWeights, Reader, factor_for
 from engine.kernels.operations import Operations, form_for
-from engine.model.attention import attend_causal, rotation
+from engine.model.attention import attend, attend_causal, rotation
 from engine.model.cache import KVCache
 from engine.model.weights import LayerWeights, ModelWeights
 from engine.quant.tensors import Int8Tensor, Matrix
@@ -106,12 +106,17 @@ class FusedLayers:
 
         def look_around(index: int, heads: Heads) -> Tensor:
             kind = self._config.layers[index]
-            keys, values = cache.whole(index)
-            queries = heads.queries.unflatten(0, (batch, length))
+            queries, keys, values = (
+                each.unflatten(0, (batch, length))
+                for each in (heads.queries, heads.keys, heads.values)
+            )
+            if self.operations.attend is None:
+                own = zip(queries, keys.transpose(1, 2), values.transpose(1, 2), strict=True)
+                return torch.cat([attend(q, *cache.extend(index, k, v)) for q, k, v in own])
+            old_keys, old_values = cache.whole(index)
             mixed = torch.empty_like(queries)
             self.operations.attend(
-                queries, heads.keys.unflatten(0, (batch, length)),
-                heads.values.unflatten(0, (batch, length)), LayerCache(keys=keys, values=values),
+                queries, keys, values, LayerCache(keys=old_keys, values=old_values),
                 place.spans[kind.is_sliding], place.buffers[kind], mixed,
             )  # fmt: skip
             return mixed.view(batch * length, -1)

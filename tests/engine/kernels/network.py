@@ -51,7 +51,10 @@ def random_model(made: ModelConfig, weights: str = "int4") -> Model:
 
 def fused(model: Model, names: Collection[str] = NAMES, bits: int = 8) -> Model:
     """The same network with fused layers, of which the operations in `names` are kernels."""
-    layers = FusedLayers(model.config, model.weights, operations(names), bits)
+    chosen = operations(names)
+    if "vocabulary" in names:  # nothing waits where there is no device
+        chosen = replace(chosen, stays_on_device=True)
+    layers = FusedLayers(model.config, model.weights, chosen, bits)
     return Model(model.config, model.sampling, model.weights, fused=layers)
 
 
