@@ -126,9 +126,10 @@ def campaign(folder: Path, count: int, seed: int) -> Counter[str]:
     draw, pipeline = random.Random(seed), fresh(folder)
     expected, lengths = [], []
     for request in REQUESTS:
-        counter = Injector()
-        expected.append(told(Session(with_empty_cache(pipeline)).ask(request, counter)))
+        counter, fresh_session = Injector(), Session(with_empty_cache(pipeline))
+        expected.append(told(fresh_session.ask(request, counter)))
         lengths.append(counter.count)
+        assert fresh_session.service.stop(PATIENCE)
     session, ends = Session(with_empty_cache(pipeline)), Counter[str]()
     while ends.total() < count:
         which, fault = draw.choice((0, 0, 1, 2)), draw.choice(FAULTS)
