@@ -84,6 +84,8 @@ class ErrorKind(Enum):
     ENGINE_LOST = "engine_lost"  # the GPU is gone for this process: only a new one has it again
     SLOWER = "slower"  # nothing failed: it takes longer than it could, and this is why
     DISK = "disk"  # full, or a file that cannot be written
+    NETWORK = "network"  # no connection, or something answers that is not the hub
+    ACCESS = "access"  # the model is for people who asked, or the token is not accepted
     CANCELLED = "cancelled"  # a load or a job that was cancelled; an answer ends as STOPPED instead
     SHUTDOWN = "shutdown"
     INTERNAL = "internal"

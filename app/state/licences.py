@@ -21,6 +21,7 @@ ROOTS = (
     "safetensors",
     "transformers",
     "huggingface-hub",
+    "httpx2",
     "PySide6-Essentials",
     "markdown-it-py",
     "Pygments",

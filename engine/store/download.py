@@ -1,0 +1,234 @@
+"""Files of a repository into a folder: resumable, checked, never half there.
+
+`download` is the one way in. A file has its name only when its digest is right; until then it is a
+`.part` with a journal beside it. The record of all files is written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeGuard
+
+import httpx2
+
+from engine.checkpoint.durable import read_pieces, sole_writer
+from engine.store.fetch import Patience, Source, fetch, open_client
+from engine.store.hub import Hub, Listing, RemoteFile
+from engine.store.names import LOCK, part_of, paths_in
+from engine.store.pace import Control, Pace
+from engine.store.part import BLOCK, PartFile
+from engine.store.record import Fetched, clear, read_record, write_record
+from engine.store.troubles import fault_of_disk, in_use, no_room, wrong_content
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    at_once: int = 3  # files
+    block: int = BLOCK  # bytes, see engine.store.part
+    spare: int = 1 << 30  # bytes that stay free on the disk
+    patience: Patience = field(default_factory=Patience)
+
+
+def download(
+    hub: Hub,
+    listing: Listing,
+    folder: Path,
+    control: Control = Control(),
+    settings: Settings = Settings(),
+) -> tuple[Fetched, ...]:
+    """Fetches the files of `listing`, several at once, and goes on where it stopped before.
+
+    Give a listing with fewer files to fetch fewer. A file that is there and right is kept; one of
+    that name with other content is replaced when the right content has arrived.
+    Raises EngineFault: paused, no access, no connection, wrong content, a disk that is full.
+    """
+    paths = paths_in(folder, (file.name for file in listing.files))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            stack.enter_context(sole_writer(folder / LOCK))
+            known = read_record(folder)
+            job = _Job(
+                client=stack.enter_context(open_client(settings.patience)),
+                hub=hub,
+                listing=listing,
+                paths=paths,
+                known=known,
+                pace=Pace(control, sum(file.size for file in listing.files)),
+                settings=settings,
+            )
+            _check_room(folder, job)
+            fetched = _fetch_all(job)
+            write_record(folder, listing, fetched)
+            clear(folder, paths.values())
+            job.pace.finish()
+            return fetched
+    except BlockingIOError as fault:
+        raise in_use(folder) from fault
+    except OSError as fault:
+        raise fault_of_disk(fault) from fault
+
+
+def discard(folder: Path) -> None:
+    """Removes what a download that will not go on has left unfinished. Raises EngineFault."""
+    try:
+        with sole_writer(folder / LOCK):
+            clear(folder)
+    except BlockingIOError as fault:
+        raise in_use(folder) from fault
+    except OSError as fault:
+        raise fault_of_disk(fault) from fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    client: httpx2.Client
+    hub: Hub
+    listing: Listing
+    paths: dict[str, Path]
+    known: dict[str, Fetched]  # of an earlier download into the folder, by name
+    pace: Pace
+    settings: Settings
+
+
+class _Digest:
+    """The SHA-256 of a file, and whether its bytes are the ones wanted."""
+
+    def __init__(self, file: RemoteFile) -> None:
+        self._file = file
+        self._sha256 = hashlib.sha256()
+        # A git blob is hashed with a header. Source: git's documentation, "Git Internals", objects.
+        head = f"blob {file.size}\0".encode()
+        self._git = None if file.sha256 else hashlib.sha1(head, usedforsecurity=False)
+
+    def update(self, data: bytes | memoryview) -> None:
+        self._sha256.update(data)
+        if self._git is not None:
+            self._git.update(data)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    @property
+    def found(self) -> str:
+        """To be compared with `RemoteFile.digest`."""
+        return self._git.hexdigest() if self._git is not None else self.sha256
+
+
+def _fetch_all(job: _Job) -> tuple[Fetched, ...]:
+    with ThreadPoolExecutor(job.settings.at_once, thread_name_prefix="download") as pool:
+        tasks = [pool.submit(_fetch_file, job, file) for file in job.listing.files]
+        wait(tasks, return_when=FIRST_EXCEPTION)
+        first = next((task for task in tasks if task.done() and task.exception()), None)
+        if first is not None:
+            job.pace.end()
+            pool.shutdown(cancel_futures=True)
+            first.result()
+        return tuple(task.result() for task in tasks)
+
+
+def _fetch_file(job: _Job, file: RemoteFile) -> Fetched:
+    job.pace.check()
+    path, known = job.paths[file.name], job.known.get(file.name)
+    digest = _hash_present(job, file, path)
+    if digest is not None and digest.found == file.digest:
+        job.pace.reached(file.name, file.size)
+        if known is None or known.sha256 != digest.sha256:
+            return Fetched(name=file.name, size=file.size, sha256=digest.sha256)
+        return known
+    block = job.settings.block
+    with PartFile(path, size=file.size, digest=file.digest, block=block) as part:
+        if path.is_file() and not part.hashes and _may_repair(known, file, part):
+            part.adopt(known.blocks)
+        digest = _assemble(job, file, part)
+        if digest.found != file.digest:  # every block is as it arrived: it arrived wrong
+            part.forget()
+            digest = _assemble(job, file, part)
+        if digest.found != file.digest:
+            part.forget()
+            raise wrong_content(file.name, file.digest, digest.found)
+        blocks = tuple(part.hashes[index] for index in range(part.count))
+        part.finish()
+    return Fetched(name=file.name, size=file.size, sha256=digest.sha256, block=block, blocks=blocks)
+
+
+def _hash_present(job: _Job, file: RemoteFile, path: Path) -> _Digest | None:
+    """Of the file that has the name already, where it has the right length."""
+    if not path.is_file() or path.stat().st_size != file.size:
+        return None
+    digest = _Digest(file)
+    for piece in read_pieces(path):
+        digest.update(piece)
+        job.pace.check()
+    return digest
+
+
+def _may_repair(known: Fetched | None, file: RemoteFile, part: PartFile) -> TypeGuard[Fetched]:
+    """Whether the record has the blocks of the very file that is wanted."""
+    return (
+        known is not None
+        and file.sha256 in ("", known.sha256)
+        and known.size == file.size
+        and known.block == part.block
+        and len(known.blocks) == part.count
+    )
+
+
+def _assemble(job: _Job, file: RemoteFile, part: PartFile) -> _Digest:
+    """Makes every block be there, in order, and hashes the file on the way."""
+    digest, index = _Digest(file), 0
+    while index < part.count:
+        job.pace.check()
+        data = part.read(index)
+        if data is None:
+            index = _fetch_run(job, file, part, index, digest)
+        else:
+            digest.update(data)
+            index += 1
+            job.pace.reached(file.name, part.span(index - 1)[1])
+    return digest
+
+
+def _fetch_run(job: _Job, file: RemoteFile, part: PartFile, index: int, digest: _Digest) -> int:
+    """Fetches the blocks from `index` to the next that the journal knows; returns that one."""
+    end = next((each for each in range(index, part.count) if each in part.hashes), part.count)
+    at, last = part.span(index)[0], part.span(end - 1)[1]
+    source = Source(client=job.client, hub=job.hub, listing=job.listing, file=file)
+    block = hashlib.sha256()
+    with closing(fetch(source, at, last, job.settings.patience, job.pace.pause)) as pieces:
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                stop = part.span(index)[1]
+                head, view = view[: stop - at], view[stop - at :]
+                part.write(at, head)
+                block.update(head)
+                digest.update(head)
+                at += len(head)
+                if at == stop:
+                    part.note(index, block.hexdigest())
+                    index, block = index + 1, hashlib.sha256()
+            job.pace.arrived(file.name, at, len(piece))
+    return end
+
+
+def _check_room(folder: Path, job: _Job) -> None:
+    """Raises EngineFault where what is missing does not fit on the disk."""
+    needed = job.settings.spare
+    for file in job.listing.files:
+        path = job.paths[file.name]
+        present = max((_allocated(each) for each in (path, part_of(path))), default=0)
+        needed += max(file.size - present, 0)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise no_room(free, needed, folder)
+
+
+def _allocated(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
