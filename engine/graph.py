@@ -186,12 +186,12 @@ class FusedStep:
         self._is_launched = True
         if self._replay is None and self._capture is not None and self._has_run:
             self._replay = self._captured(self._capture)
-        (self._replay or self._run)()
+        (self._replay or self.work)()
         self._has_run = True  # all is compiled now, so that it can be captured
 
     def _captured(self, capture: Capture) -> Work | None:
         try:
-            return capture(self._run)
+            return capture(self.work)
         except Exception as error:
             if is_lost(error) or is_out_of_memory(error):
                 raise
@@ -199,7 +199,8 @@ class FusedStep:
             self._capture = None
             return None
 
-    def _run(self) -> None:
+    @torch.inference_mode()
+    def work(self) -> None:
         """The step itself: reads and writes the tensors of this object and nothing else."""
         model, state, settings, canvases = self._model, self._state, self._settings, self._canvases
         embedding, softcap = model.weights.embedding, model.config.final_logit_softcapping

@@ -9,14 +9,17 @@ import torch
 from torch import Tensor
 
 from engine.config import LayerConfig, ModelConfig
+from engine.generate import steps
 from engine.kernels.operations import NAMES, operations
-from engine.model.fields import Field, fields
+from engine.model.fields import Field, fields, stored_as
 from engine.model.fused import FusedLayers
 from engine.model.network import Model
-from engine.model.weights import from_blobs
+from engine.model.norm import rms_norm
+from engine.model.weights import ModelWeights, from_blobs
+from engine.quant.layouts import Int4Layout, Layout, Part
 from engine.quant.quantise import quantise_int4, quantise_int8
 from engine.quant.scheme import SCHEMES, Scheme
-from engine.quant.tensors import Matrix
+from engine.quant.tensors import Int4Tensor, Int8Tensor, Matrix, empty_parts
 from tests.engine.geometries import SAMPLING, real_config
 
 VOCABULARY = 150
@@ -49,6 +52,27 @@ def random_model(made: ModelConfig, weights: str = "int4") -> Model:
     return Model(made, SAMPLING, from_blobs(made, blobs))
 
 
+def meta_weights(made: ModelConfig) -> ModelWeights:
+    """Weights of four bits without memory, for shapes and launches alone."""
+    return from_blobs(
+        made,
+        {
+            blob: {
+                field.name: _empty(stored_as(field, SCHEMES["int4"], "bfloat16")) for field in some
+            }
+            for blob, some in fields(made).items()
+        },
+    )
+
+
+def _empty(stored: Part | Layout) -> Matrix:
+    meta = torch.device("meta")
+    if isinstance(stored, Part):
+        return torch.empty(stored.shape, dtype=torch.bfloat16, device=meta)
+    make = Int4Tensor if isinstance(stored, Int4Layout) else Int8Tensor
+    return make(layout=stored, **empty_parts(stored, meta))
+
+
 def fused(model: Model, names: Collection[str] = NAMES, bits: int = 8) -> Model:
     """The same network with fused layers, of which the operations in `names` are kernels."""
     chosen = operations(names)
@@ -56,6 +80,37 @@ def fused(model: Model, names: Collection[str] = NAMES, bits: int = 8) -> Model:
         chosen = replace(chosen, stays_on_device=True)
     layers = FusedLayers(model.config, model.weights, chosen, bits)
     return Model(model.config, model.sampling, model.weights, fused=layers)
+
+
+@torch.inference_mode()
+def likeness_of_layers(plain: Model, prompt: Tensor, names: Collection[str]) -> list[float]:
+    """The cosine of each layer's output with the network's own, from the inputs it really gets.
+
+    On a canvas of noise and on a settled one, with rows of eight bits.
+    """
+    *_, last = steps(plain, prompt, max_new_tokens=plain.config.canvas_length, seed=3)
+    noise = torch.randint(plain.config.vocab_size, last.argmax.shape, device=plain.device)
+    found = []
+    for ids, soft in ((noise, None), (last.argmax, last.soft)):
+        whole = plain.new_cache(512)
+        plain.prefill(prompt, whole)
+        x = plain.condition(plain.embed(ids), soft)
+        for index, weights in enumerate(plain.weights.layers):
+            made = replace(plain.config, layers=(weights.config,))
+            own = Model(made, plain.sampling, replace(plain.weights, layers=(weights,)))
+            cache = own.new_cache(512)
+            cache.append(prompt.tolist())
+            for to, source in zip(cache.whole(0), whole.whole(index), strict=True):
+                to.copy_(source)
+            layers = fused(own, names).fused
+            assert layers is not None
+            by_kernels = layers.hidden(x, cache)
+            x = own.run_layers(x, cache)
+            wanted = rms_norm(x, own.weights.norm, made.rms_norm_eps)
+            found.append(float(torch.cosine_similarity(
+                by_kernels.float().flatten(), wanted.float().flatten(), dim=0
+            )))  # fmt: skip
+    return found
 
 
 def _random(field: Field, scheme: Scheme, generator: torch.Generator) -> Matrix:

@@ -220,7 +220,28 @@ def linear(small: bool) -> None:
     )
 
 
-WORK: tuple[Callable[[bool], None], ...] = (attention, vocabulary, linear)
+def step(small: bool) -> None:
+    """All that a fused step launches, with its own sizes; in small what the others have not."""
+    from engine.graph import Graphs
+    from engine.kernels.noise import random_ids
+    from engine.kernels.operations import operations
+    from engine.model.fused import FusedLayers
+    from engine.model.network import Model
+    from tests.engine.geometries import SAMPLING, real_config
+    from tests.engine.kernels.network import meta_weights
+
+    number = torch.empty((), dtype=torch.int64, device=META)
+    random_ids(torch.empty(256, dtype=torch.int64, device=META), number, number, 262_144)
+    if small:
+        return
+    config = real_config()
+    with torch.inference_mode():
+        weights = meta_weights(config)
+        model = Model(config, SAMPLING, weights, fused=FusedLayers(config, weights, operations()))
+        Graphs().step(model, model.new_cache(4096), (1, config.canvas_length), 1).work()
+
+
+WORK: tuple[Callable[[bool], None], ...] = (attention, vocabulary, linear, step)
 
 
 def main() -> int:

@@ -9,8 +9,15 @@ import torch
 from torch import Tensor
 
 from engine.kernels.operations import NAMES
+from engine.load import load_model
 from engine.model.network import Model
-from tests.engine.kernels.network import VOCABULARY, config, fused, random_model
+from tests.engine.kernels.network import (
+    VOCABULARY,
+    config,
+    fused,
+    likeness_of_layers,
+    random_model,
+)
 
 PROMPT = torch.arange(9)
 
@@ -51,16 +58,23 @@ def test_sixteen_bit_rows_leave_only_rounding(weights: str) -> None:
     same(passes(fused(model, (), bits=16)), passes(model))
 
 
-@pytest.mark.parametrize("name", [None, *NAMES[:-1]])
-def test_one_kernel_among_plain_operations(name: str | None) -> None:
-    """None: all kernels together."""
+@pytest.mark.parametrize("name", NAMES[:-1])
+def test_one_kernel_among_plain_operations(name: str) -> None:
+    """All of them together are in test_graph.py."""
     model = random_model(config(True, False))
-    same(passes(fused(model, NAMES if name is None else [name], bits=16)), passes(model))
+    same(passes(fused(model, [name], bits=16)), passes(model))
 
 
 def same(found: list[Tensor], wanted: list[Tensor]) -> None:
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_each_trained_layer_in_eight_bits_is_the_networks() -> None:
+    model = load_model("demo", weights="int4")
+    found = likeness_of_layers(model, torch.arange(3, 60), ())
+    assert len(found) == 2 * len(model.config.layers)
+    assert min(found) >= 0.999
 
 
 def test_scores_are_the_networks() -> None:

@@ -7,14 +7,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+from triton.runtime.interpreter import GridExecutor
 
 from engine.denoise import Constraints, PinSignal, Start, StepResult, denoise
 from engine.generate import steps
 from engine.graph import Capture, Graphs, Work, runs_fused
-from engine.kernels.operations import NAMES
+from engine.kernels.operations import NAMES, operations
+from engine.model.fused import FusedLayers
 from engine.model.network import Model
 from engine.sampler import make_noise
-from tests.engine.kernels.network import VOCABULARY, config, fused, random_model
+from tests.engine.geometries import SAMPLING as SAMPLING_26B
+from tests.engine.geometries import real_config
+from tests.engine.kernels.network import VOCABULARY, config, fused, meta_weights, random_model
 
 PROMPT = torch.arange(11)
 SAMPLING = {"entropy_bound": 3.0, "max_denoising_steps": 4, "stop_ids": ()}
@@ -101,6 +105,23 @@ def test_eight_bit_rows_and_a_sparse_self_conditioning_say_much_the_same() -> No
         assert (one.entropy - other.entropy).abs().mean() <= 0.1
         # Where two tokens are nearly as likely, either may come first.
         assert (one.argmax == other.argmax).float().mean() >= 0.9
+
+
+def test_a_step_of_26b_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tensors without memory have no values to wait for. Kernels are only counted."""
+    launched: list[str] = []
+
+    def count(executor: GridExecutor, *args: object, **options: object) -> None:
+        launched.append(executor.fn.__name__)
+
+    monkeypatch.setattr(GridExecutor, "__call__", count)
+    made = real_config()
+    weights = meta_weights(made)
+    layers = FusedLayers(made, weights, operations())
+    own = Model(made, SAMPLING_26B, weights, fused=layers)
+    Graphs().step(own, own.new_cache(2048), (1, 256), 1).work()
+    assert launched.count("_attend") == 30
+    assert len(launched) <= 14 * 30 + 30
 
 
 class FakeGraphs:
