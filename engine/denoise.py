@@ -128,8 +128,7 @@ def denoise(
 
 def steps_fused(model: Model, constraints: Constraints | None) -> bool:
     """Whether the model takes its steps under these constraints by `engine.graph`."""
-    is_simple = constraints is None or (constraints.barred is None and constraints.watch is None)
-    return is_simple and runs_fused(model)
+    return (constraints is None or constraints.watch is None) and runs_fused(model)
 
 
 def _start(pins: Tensor, noise: Noise, constraints: Constraints, stability: int) -> CanvasState:
@@ -173,11 +172,14 @@ def _fused_step(
     """The step as `engine.graph` takes it."""
     graphs = graphs or Graphs()
     shape = (pins.shape[0], pins.shape[1])
-    step = graphs.step(model, cache, shape, sampling.stability_threshold)
     is_given = (pins != FREE) & (constraints.signal is not PinSignal.NATIVE)
+    barred = _barred(constraints, torch.ones_like(is_given))
+    num_rules = 0 if barred is None else barred.rules.shape[0]
+    step = graphs.step(model, cache, shape, sampling.stability_threshold, num_rules)
     nothing = model.weights.norm.new_zeros(*shape, model.config.hidden_size)
     given = _pin_soft(nothing, ~is_given, pins, model, constraints.signal)
-    step.begin(Canvases(pins=pins, given=given, is_given=is_given), state, sampling, noise)
+    canvases = Canvases(pins=pins, given=given, is_given=is_given, barred=barred)
+    step.begin(canvases, state, sampling, noise)
     return step
 
 

@@ -25,7 +25,7 @@ from engine.kernels.conditioning import (
     expected_embedding,
 )
 from engine.kernels.noise import random_ids
-from engine.kernels.vocabulary import VocabularyStatistics
+from engine.kernels.vocabulary import Barred, VocabularyStatistics
 from engine.kernels.vocabulary_scan import ScanBuffers, scan_buffers, scan_vocabulary
 from engine.model.cache import KVCache
 from engine.model.fused import FusedLayers, Place
@@ -75,6 +75,7 @@ class Canvases:
     pins: Tensor  # int64 [B, C], below zero where free
     given: Tensor  # [B, C, D], the self-conditioning
     is_given: Tensor  # bool [B, C], where it is that
+    barred: Barred | None  # of all B · C rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,14 +90,19 @@ class _Settings:
     step: Tensor  # int64 [], from 0
 
 
+Parts = CanvasState | Canvases | Barred
+
+
 class FusedStep:
     """The step of B canvases of C positions behind one cache; `begin`, then a call for each step."""
 
     def __init__(
         self, model: Model, cache: KVCache, shape: tuple[int, int], stability: int,
-        capture: Capture | None, tolerance: float = TOLERANCE,
+        num_rules: int, capture: Capture | None, tolerance: float = TOLERANCE,
     ) -> None:  # fmt: skip
-        """capture: None runs every step operation by operation. tolerance: of `expected_embedding`."""
+        """num_rules: of `Barred`, 0 for none. capture: None runs every step operation by operation.
+        tolerance: of `expected_embedding`.
+        """
         assert model.fused is not None
         self._model, self._fused, self._cache = model, model.fused, cache
         self._capture, self._tolerance = capture, tolerance
@@ -104,10 +110,10 @@ class FusedStep:
         self._has_run = self._is_launched = False
         self._last = 0
         with torch.inference_mode():
-            self._allocate(model, model.fused, shape, stability)
+            self._allocate(model, model.fused, shape, stability, num_rules)
 
     def _allocate(
-        self, model: Model, fused: FusedLayers, shape: tuple[int, int], stability: int
+        self, model: Model, fused: FusedLayers, shape: tuple[int, int], stability: int, rules: int
     ) -> None:
         embedding, norm, size = (
             model.weights.embedding,
@@ -127,9 +133,12 @@ class FusedStep:
         self._state = _each(self._state, torch.clone)
         self._renoise = torch.zeros_like(ids)
         self._fresh_soft = torch.zeros_like(soft)
+        nowhere = torch.zeros_like(ids, dtype=torch.bool)
+        forbidden = nowhere.new_zeros(rules, model.config.vocab_size)
         self._canvases = Canvases(
-            pins=ids.clone(), given=soft.clone(), is_given=torch.zeros_like(ids, dtype=torch.bool)
-        )
+            pins=ids.clone(), given=soft.clone(), is_given=nowhere,
+            barred=Barred(rules=forbidden, rows=torch.zeros_like(ids).flatten()) if rules else None,
+        )  # fmt: skip
         number = torch.zeros((), device=model.device)
         whole = torch.zeros((), dtype=torch.int64, device=model.device)
         self._settings = _Settings(
@@ -209,12 +218,13 @@ class FusedStep:
         cooled = settings.temperatures.take(settings.step)
         scan = scan_vocabulary(
             rows, embedding, self._scan, softcap=softcap, temperature=cooled,
-            seed=settings.seed, step=settings.turn,
+            seed=settings.seed, step=settings.turn, barred=canvases.barred,
         )  # fmt: skip
         scan.discarded.masked_fill_(canvases.is_given.flatten(), 0.0)  # nobody reads those sums
         expected_embedding(
             scan, rows, embedding, self._expected, self._fresh_soft.flatten(0, 1),
             softcap=softcap, temperature=cooled, tolerance=self._tolerance,
+            barred=canvases.barred,
         )  # fmt: skip
         settings.turn.add_(1)
         settings.step.add_(1)
@@ -240,19 +250,24 @@ class Graphs:
     def __init__(self, capture: Capture | None = None, tolerance: float = TOLERANCE) -> None:
         """As of `FusedStep`."""
         self._capture, self._tolerance = capture, tolerance
-        self._kept: dict[tuple[int, int, int, int], tuple[KVCache, FusedStep]] = {}
+        self._kept: dict[tuple[int, ...], tuple[KVCache, FusedStep]] = {}
 
     def step(
-        self, model: Model, cache: KVCache, shape: tuple[int, int], stability: int
+        self,
+        model: Model,
+        cache: KVCache,
+        shape: tuple[int, int],
+        stability: int,
+        num_rules: int = 0,
     ) -> FusedStep:
         """The step of canvases [B, C] behind that cache, made where there is none."""
-        key = (id(cache), *shape, stability)
+        key = (id(cache), *shape, stability, num_rules)
         found = self._kept.pop(key, None)
         if found is None:
             while len(self._kept) >= MOST_GRAPHS:
                 del self._kept[next(iter(self._kept))]
             capture = self._capture if _can_be_captured(model) else None
-            made = FusedStep(model, cache, shape, stability, capture, self._tolerance)
+            made = FusedStep(model, cache, shape, stability, num_rules, capture, self._tolerance)
             found = cache, made
         self._kept[key] = found
         return found[1]
@@ -274,9 +289,11 @@ def _each(state: CanvasState, change: Callable[[Tensor], Tensor]) -> CanvasState
     return replace(state, **changed)
 
 
-def _copy(to: CanvasState | Canvases, source: CanvasState | Canvases) -> None:
-    """All tensors of one into those of the other."""
+def _copy(to: Parts, source: Parts) -> None:
+    """All tensors of one into those of the other, where there are any."""
     for field in fields(to):
         target, value = getattr(to, field.name), getattr(source, field.name)
-        if target is not None:
+        if isinstance(target, Tensor):
             target.copy_(value)
+        elif target is not None:
+            _copy(target, value)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 from triton.runtime.interpreter import GridExecutor
 
 from engine.denoise import Constraints, PinSignal, Start, StepResult, denoise
@@ -201,18 +202,19 @@ def test_native_noise_is_that_of_the_step_that_is_taken(model: Model, left_out: 
     assert agree(found, run(model, pins=PINS, noise=noise)) == 4
 
 
-def test_what_the_fused_step_does_not_know_is_done_by_the_plain_one(model: Model) -> None:
-    """Forbidden and watched ids: the layers are the fused ones, the vocabulary is not."""
-    constraints = Constraints(
-        barred=torch.arange(VOCABULARY)[None] < 100,
-        rules=torch.zeros(1, 6, dtype=torch.int64),
-        watch=torch.full((6, 2), 120),
-    )
-    own = fused(model, SCAN, bits=16)
-    found = list(run(own, pins=PINS, constraints=constraints))
-    assert agree(iter(found), run(model, pins=PINS, constraints=constraints)) == 4
-    assert found[0].watched is not None
-    assert (found[-1].argmax[~found[-1].pinned] >= 100).all()
+@pytest.mark.parametrize("watch", [None, torch.full((6, 2), 120)], ids=["barred", "watched"])
+def test_forbidden_ids_never_come_up(model: Model, watch: Tensor | None) -> None:
+    """Where ids are watched, too, the layers are the fused ones, the vocabulary is not."""
+    rules = torch.arange(VOCABULARY) < torch.tensor([[100], [120]])
+    rows = torch.tensor([[0, 0, 1, 1, 0, 1]])
+    constraints = Constraints(barred=rules, rules=rows, watch=watch)
+    own, noise = fused(model, SCAN, bits=16), "counter"
+    options = {"pins": PINS, "constraints": constraints, "noise": noise}
+    found = list(run(own, **options))
+    assert agree(iter(found), run(model, **options)) == 4
+    assert (found[0].watched is None) == (watch is None)
+    free = ~found[-1].pinned
+    assert (found[-1].argmax[free] >= torch.tensor([100, 120])[rows][free]).all()
 
 
 def test_numbers_that_are_none_end_the_canvas(model: Model) -> None:
