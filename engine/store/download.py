@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +17,17 @@ from typing import TypeGuard
 import httpx2
 
 from engine.checkpoint.durable import read_pieces, sole_writer
+from engine.messages import EngineFault, ErrorKind
 from engine.store.fetch import Patience, Source, fetch, open_client
 from engine.store.hub import Hub, Listing, RemoteFile
+from engine.store.lines import Lines
 from engine.store.names import LOCK, part_of, paths_in
-from engine.store.pace import Control, Pace
+from engine.store.pace import TICK, Control, Pace
 from engine.store.part import BLOCK, PartFile
 from engine.store.record import Fetched, clear, read_record, write_record
-from engine.store.troubles import fault_of_disk, in_use, no_room, wrong_content
+from engine.store.troubles import fault_of_disk, in_use, no_room, paused, wrong_content
+
+_PAUSED = ErrorKind.CANCELLED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,7 @@ def download(
             known = read_record(folder)
             job = _Job(
                 client=stack.enter_context(open_client(settings.patience)),
+                lines=Lines(),
                 hub=hub,
                 listing=listing,
                 paths=paths,
@@ -88,6 +93,7 @@ def discard(folder: Path) -> None:
 @dataclass(frozen=True, kw_only=True)
 class _Job:
     client: httpx2.Client
+    lines: Lines
     hub: Hub
     listing: Listing
     paths: dict[str, Path]
@@ -124,13 +130,25 @@ class _Digest:
 def _fetch_all(job: _Job) -> tuple[Fetched, ...]:
     with ThreadPoolExecutor(job.settings.at_once, thread_name_prefix="download") as pool:
         tasks = [pool.submit(_fetch_file, job, file) for file in job.listing.files]
-        wait(tasks, return_when=FIRST_EXCEPTION)
-        first = next((task for task in tasks if task.done() and task.exception()), None)
-        if first is not None:
+        while not _is_over(tasks) and not job.pace.stopped:
+            wait(tasks, timeout=TICK, return_when=FIRST_EXCEPTION)
+        if not all(task.done() for task in tasks):
             job.pace.end()
+            job.lines.cut()
             pool.shutdown(cancel_futures=True)
-            first.result()
-        return tuple(task.result() for task in tasks)
+    faults = [fault for task in tasks if not task.cancelled() and (fault := task.exception())]
+    # Where one fails, the others pause.
+    faults.sort(key=lambda each: isinstance(each, EngineFault) and each.error.kind is _PAUSED)
+    if faults:
+        raise faults[0]
+    if any(task.cancelled() for task in tasks):
+        raise paused()
+    return tuple(task.result() for task in tasks)
+
+
+def _is_over(tasks: list[Future[Fetched]]) -> bool:
+    done = [task for task in tasks if task.done()]
+    return len(done) == len(tasks) or any(task.exception() for task in done)
 
 
 def _fetch_file(job: _Job, file: RemoteFile) -> Fetched:
@@ -138,7 +156,6 @@ def _fetch_file(job: _Job, file: RemoteFile) -> Fetched:
     path, known = job.paths[file.name], job.known.get(file.name)
     digest = _hash_present(job, file, path)
     if digest is not None and digest.found == file.digest:
-        job.pace.reached(file.name, file.size)
         if known is None or known.sha256 != digest.sha256:
             return Fetched(name=file.name, size=file.size, sha256=digest.sha256)
         return known
@@ -162,10 +179,12 @@ def _hash_present(job: _Job, file: RemoteFile, path: Path) -> _Digest | None:
     """Of the file that has the name already, where it has the right length."""
     if not path.is_file() or path.stat().st_size != file.size:
         return None
-    digest = _Digest(file)
+    digest, done = _Digest(file), 0
     for piece in read_pieces(path):
         digest.update(piece)
+        done += len(piece)
         job.pace.check()
+        job.pace.reached(file.name, done)
     return digest
 
 
@@ -199,7 +218,7 @@ def _fetch_run(job: _Job, file: RemoteFile, part: PartFile, index: int, digest: 
     """Fetches the blocks from `index` to the next that the journal knows; returns that one."""
     end = next((each for each in range(index, part.count) if each in part.hashes), part.count)
     at, last = part.span(index)[0], part.span(end - 1)[1]
-    source = Source(client=job.client, hub=job.hub, listing=job.listing, file=file)
+    source = Source(client=job.client, lines=job.lines, hub=job.hub, listing=job.listing, file=file)
     block = hashlib.sha256()
     with closing(fetch(source, at, last, job.settings.patience, job.pace.pause)) as pieces:
         for piece in pieces:

@@ -15,6 +15,7 @@ import httpx2
 
 from engine.messages import EngineFault
 from engine.store.hub import Hub, Listing, RemoteFile
+from engine.store.lines import Lines
 from engine.store.troubles import (
     Interrupted,
     busy,
@@ -50,6 +51,7 @@ class Source:
     """One remote file, and how to ask for it."""
 
     client: httpx2.Client
+    lines: Lines
     hub: Hub
     listing: Listing
     file: RemoteFile
@@ -78,6 +80,7 @@ def fetch(
                     start += len(piece)
                     yield piece
         except Interrupted as trouble:
+            pause(0.0)  # whoever ends a download breaks its connections
             failures += 1
             if failures > patience.tries:
                 raise trouble.fault from trouble
@@ -91,7 +94,10 @@ def _fetch_once(source: Source, start: int, stop: int) -> Generator[bytes, None,
         headers["Authorization"] = f"Bearer {source.hub.token}"
     address, host = source.listing.address(source.hub, source.file), source.hub.host
     try:
-        with source.client.stream("GET", address, headers=headers) as response:
+        with (
+            source.client.stream("GET", address, headers=headers) as response,
+            source.lines.listening(response),
+        ):
             skip = _bytes_before(source, response, start, stop)
             left = stop - start
             for piece in response.iter_raw():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.store.troubles import paused
 
-_TICK = 0.1  # seconds: how often it is looked whether to stop
+TICK = 0.1  # seconds: how often it is looked whether to stop
 _WINDOW = 5.0  # seconds over which the speed is measured
 
 
@@ -59,9 +59,13 @@ class Pace:
         """Makes every other thread stop."""
         self._ended.set()
 
+    @property
+    def stopped(self) -> bool:
+        return self._ended.is_set() or self._control.stop()
+
     def check(self) -> None:
         """Raises EngineFault where the download is to stop."""
-        if self._ended.is_set() or self._control.stop():
+        if self.stopped:
             raise paused()
 
     def pause(self, seconds: float) -> None:
@@ -84,7 +88,7 @@ class Pace:
         """The file has `done` bytes."""
         with self._lock:
             self._done[name] = done
-            if time.monotonic() - self._reported >= _TICK:
+            if time.monotonic() - self._reported >= TICK:
                 self._report(0.0)
 
     def finish(self) -> None:
@@ -97,7 +101,7 @@ class Pace:
             if shown:
                 with self._lock:
                     self._report(left)
-            time.sleep(min(left, _TICK))
+            time.sleep(min(left, TICK))
             self.check()
 
     def _report(self, wait: float) -> None:
@@ -106,6 +110,6 @@ class Pace:
             self._arrived.popleft()
         seconds = now - self._arrived[0][0] if self._arrived else 0.0
         bytes_in = sum(count for _, count in self._arrived)
-        speed = bytes_in / max(seconds, _TICK)
+        speed = bytes_in / max(seconds, TICK)
         done = sum(self._done.values())
         self._control.progress(Progress(done=done, total=self._total, speed=speed, wait=wait))

@@ -56,6 +56,7 @@ class FakeHub:
     needs_token: bool = False
     listing_fault: str = ""
     pace: float = 0.0  # seconds between pieces of 4 KiB
+    silence: float = 0.6  # seconds of a stall
     renamed: dict[str, str] = field(default_factory=dict)  # what the listing says instead
 
     def __enter__(self) -> FakeHub:
@@ -208,8 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer_pointer(self, name: str) -> None:
         fault = self.hub.next_fault(at_hub=True) if self.command == "GET" else None
-        if fault is not None and fault.kind in STATUSES:
-            self.plain(STATUSES[fault.kind], b"", _retry(fault))
+        if fault is not None and self.fails_at_once(fault):
             return
         location = f"{self.hub.cdn}/blob/{name}?Signature=alsoASecret"
         if fault is not None and fault.kind == "loop":
@@ -229,11 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer_bytes(self, name: str) -> None:
         data = self.hub.files[name]
         fault = self.hub.next_fault(at_hub=self.host == "hub") if self.command == "GET" else None
-        if fault is not None and fault.kind in STATUSES:
-            self.plain(STATUSES[fault.kind], b"", _retry(fault))
-            return
-        if fault is not None and fault.kind == "html":
-            self.plain(200, b"<html>Log in</html>", {"Content-Type": "text/html; charset=utf-8"})
+        if fault is not None and self.fails_at_once(fault):
             return
         start, stop = self.range()
         is_part = "Range" in self.headers and self.hub.knows_ranges
@@ -242,6 +238,15 @@ class _Handler(BaseHTTPRequestHandler):
         if is_part:
             headers["Content-Range"] = f"bytes {start}-{start + len(body) - 1}/{len(data)}"
         self.send_body(206 if is_part else 200, body, headers, fault)
+
+    def fails_at_once(self, fault: Fault) -> bool:
+        """Answers where the fault is that there is nothing of the file."""
+        if fault.kind in STATUSES:
+            retry = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+            self.plain(STATUSES[fault.kind], b"", retry)
+        elif fault.kind == "html":
+            self.plain(200, b"<html>Log in</html>", {"Content-Type": "text/html; charset=utf-8"})
+        return fault.kind in STATUSES or fault.kind == "html"
 
     def send_body(
         self, status: int, body: bytes, headers: dict[str, str], fault: Fault | None
@@ -270,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_slowly(body[:after])
         if kind == "stall":
-            self.hub.over.wait(0.6)
+            self.hub.over.wait(self.hub.silence)
         self.close_connection = self.close_connection or bool(kind)
 
     def send_slowly(self, body: bytes) -> None:
@@ -280,7 +285,3 @@ class _Handler(BaseHTTPRequestHandler):
         for start in range(0, len(body), 4096):
             self.wfile.write(body[start : start + 4096])
             time.sleep(self.hub.pace)
-
-
-def _retry(fault: Fault) -> dict[str, str]:
-    return {"Retry-After": fault.retry_after} if fault.retry_after else {}

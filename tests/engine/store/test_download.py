@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from huggingface_hub import close_session
 
 from engine.checkpoint.durable import sole_writer
 from engine.messages import EngineFault, ErrorKind
@@ -177,6 +178,46 @@ def test_a_pause_keeps_what_arrived(fake: FakeHub, tmp_path: Path) -> None:
     assert fake.starts(LARGE) == [arrived // BLOCK * BLOCK]
 
 
+def test_a_pause_does_not_wait_for_a_connection_that_is_silent(
+    fake: FakeHub, tmp_path: Path
+) -> None:
+    """The connection would be given up after an hour, and the server is silent for as long."""
+    fake.silence = 3600.0
+    fake.faults.append(Fault(kind="stall", after=2 * BLOCK + 1))
+    part = tmp_path / f"{LARGE}.part"
+    control = Control(stop=lambda: part.exists() and part.stat().st_size > 2 * BLOCK)
+    patient = replace(SETTINGS, patience=replace(QUICK, stall=3600.0))
+    with pytest.raises(EngineFault, match="paused"):
+        download(Hub(endpoint=fake.endpoint), only(fake, LARGE), tmp_path, control, patient)
+    assert part.stat().st_size == 2 * BLOCK + 1
+
+
+def test_where_one_file_fails_the_others_pause(fake: FakeHub, tmp_path: Path) -> None:
+    fake.pace = 0.01
+    fake.faults.append(Fault(kind="html", at_hub=True))
+    with pytest.raises(EngineFault, match="login page"):
+        fetch_all(fake, tmp_path)
+    fake.pace = 0.0
+    fetch_all(fake, tmp_path)
+    assert contents(tmp_path) == FILES
+
+
+def test_the_proxy_of_the_system_is_used(
+    fake: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fake hub answers as a proxy does; the host that is asked for does not exist."""
+    monkeypatch.setenv("http_proxy", fake.endpoint.replace("//", "//user:password@"))
+    close_session()
+    try:
+        hub = Hub(endpoint="http://hub.invalid")
+        listing = list_files(hub, REPO)
+        small = tuple(file for file in listing.files if file.name == "config.json")
+        download(hub, replace(listing, files=small), tmp_path, settings=SETTINGS)
+    finally:
+        close_session()
+    assert contents(tmp_path) == {"config.json": FILES["config.json"]}
+
+
 def test_discarding_removes_only_what_is_unfinished(fake: FakeHub, tmp_path: Path) -> None:
     (tmp_path / "mine.part").write_text("kept")
     (tmp_path / "mine.blocks").write_text("kept, too")
@@ -190,7 +231,7 @@ def test_discarding_removes_only_what_is_unfinished(fake: FakeHub, tmp_path: Pat
 
 
 def test_the_limit_of_speed_holds(fake: FakeHub, tmp_path: Path) -> None:
-    """At 8 files' worth of bytes a second the slowest possible end is known."""
+    """At four times its size a second a file cannot be there before a quarter of a second."""
     size = len(FILES[LARGE])
     begun = time.monotonic()
     control = Control(limit=lambda: size * 4)
