@@ -47,8 +47,8 @@ def download(
 ) -> tuple[Fetched, ...]:
     """Fetches the files of `listing`, several at once, and goes on where it stopped before.
 
-    Give a listing with fewer files to fetch fewer. A file that is there and right is kept; one of
-    that name with other content is replaced when the right content has arrived.
+    A folder is for one listing: what another one has left unfinished there is removed at the end.
+    A file that is there and right is kept; one of that name with other content is replaced.
     Raises EngineFault: paused, no access, no connection, wrong content, a disk that is full.
     """
     paths = paths_in(folder, (file.name for file in listing.files))
@@ -106,7 +106,6 @@ class _Digest:
     """The SHA-256 of a file, and whether its bytes are the ones wanted."""
 
     def __init__(self, file: RemoteFile) -> None:
-        self._file = file
         self._sha256 = hashlib.sha256()
         # A git blob is hashed with a header. Source: git's documentation, "Git Internals", objects.
         head = f"blob {file.size}\0".encode()

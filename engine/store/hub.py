@@ -24,10 +24,28 @@ constants.HF_HUB_DISABLE_TELEMETRY = True
 
 @dataclass(frozen=True, kw_only=True)
 class Hub:
-    """Where models come from, and who asks. The token goes to the endpoint's own host only."""
+    """Where models come from, and who asks. The token goes to the endpoint's own host only.
+
+    Raises EngineFault for an endpoint that is no address.
+    """
 
     endpoint: str = "https://huggingface.co"
     token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.endpoint)
+            is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+            is_address = is_address and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address:
+            raise EngineFault(
+                ErrorKind.BAD_REQUEST,
+                "This is not the address of a hub.",
+                "Addresses look like https://huggingface.co.",
+                self.endpoint,
+            )
 
     @property
     def host(self) -> str:
@@ -93,7 +111,7 @@ def list_files(hub: Hub, repo: str, revision: str = "main") -> Listing:
         ) from fault
     except HfHubHTTPError as fault:
         raise fault_of_status(hub, repo, fault.response.status_code, str(fault)) from fault
-    except (httpx2.HTTPError, OfflineModeIsEnabled) as fault:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled) as fault:
         raise unsafe(hub.host, fault) or unreachable(hub.host, fault) from fault
     except (
         ValueError,

@@ -100,6 +100,13 @@ def test_a_hub_that_is_not_there(fake: FakeHub) -> None:
         list_files(Hub(endpoint=gone.endpoint), REPO)
 
 
+@pytest.mark.parametrize("endpoint", ["", "hub", "ftp://hub", "https://", "http://[", "http://a:b"])
+def test_what_is_no_address_of_a_hub(endpoint: str) -> None:
+    with pytest.raises(EngineFault, match="not the address") as caught:
+        Hub(endpoint=endpoint)
+    assert caught.value.error.kind is ErrorKind.BAD_REQUEST
+
+
 @pytest.mark.parametrize("name", ["", "a/b/c", "../x", "a b"])
 def test_what_is_no_name_of_a_model(name: str, fake: FakeHub) -> None:
     with pytest.raises(EngineFault) as caught:
