@@ -22,6 +22,9 @@ class Lines:
     def listening(self, response: httpx2.Response) -> Iterator[None]:
         """While the body of `response` is read, `cut` ends it as a broken connection does."""
         line = response.extensions["network_stream"].get_extra_info("socket")
+        if not isinstance(line, socket.socket):  # something else wraps it: it ends by its timeout
+            yield
+            return
         with self._lock:
             self._open.add(line)
             if self._is_cut:

@@ -37,7 +37,9 @@ class PartFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._known = _read_journal(blocks_of(path), self._head)
         self._journal = blocks_of(path).open("ab", buffering=0)
-        if not self._known:
+        if self._known:
+            write_all(self._journal, memoryview(b"\n"))  # the last line may be torn
+        else:
             self._begin_journal()  # before there is a part: that tells that the part is ours
         self._data = _open(part_of(path))
         if not self._known:

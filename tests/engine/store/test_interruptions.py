@@ -189,3 +189,28 @@ def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
             part._known[at // block] = promised[at // block]
             part.write(at, memoryview(data)[at : at + 1])
         assert b"".join(part.read(index) or b"" for index in range(part.count)) == data
+
+
+def test_a_journal_cut_at_any_byte(tmp_path: Path) -> None:
+    """It promises nothing that is not there, and what is noted behind the cut is known again."""
+    data, block, path = random.Random(4).randbytes(12 * 64 - 5), 64, tmp_path / "m"
+    journal = tmp_path / "m.blocks"
+
+    def fill(part: PartFile) -> int:
+        missing = [index for index in range(part.count) if part.read(index) is None]
+        for index in missing:
+            start, stop = part.span(index)
+            part.write(start, memoryview(data)[start:stop])
+            part.note(index, hashlib.sha256(data[start:stop]).hexdigest())
+        return len(missing)
+
+    with PartFile(path, size=len(data), digest="d", block=block) as part:
+        assert fill(part) == 12
+    whole = journal.read_bytes()
+    for cut in range(0, len(whole), 5):
+        journal.write_bytes(whole[:cut])
+        kept = max(whole[: cut + 1].count(b"\n") - 1, 0)
+        with PartFile(path, size=len(data), digest="d", block=block) as part:
+            assert fill(part) == 12 - kept
+        with PartFile(path, size=len(data), digest="d", block=block) as part:
+            assert fill(part) == 0
