@@ -1,5 +1,8 @@
 """Write a checkpoint of the training as a model folder: `python packaging/demo_model/export.py`.
 
+With `--mix OTHER --share 0.3` its weights are the mean with those of another checkpoint of the same
+run, of which they take so much.
+
 The layout is the one that transformers saves for `DiffusionGemmaForBlockDiffusion`, in bfloat16. The
 tokenizer, the chat template and the model card in the folder are kept as they are.
 """
@@ -157,9 +160,20 @@ def write(folder: Path, name: str, content: dict[str, Any]) -> None:
     (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def export(checkpoint: Path, folder: Path) -> int:
+def mixed(state: dict[str, Any], other: dict[str, Any], share: float) -> dict[str, Any]:
+    """A checkpoint whose weights are `share` of the other's and the rest of its own."""
+    both = {
+        part: {name: torch.lerp(own, other[part][name], share) for name, own in state[part].items()}
+        for part in ("network", "average")
+    }
+    return state | both
+
+
+def export(checkpoint: Path, folder: Path, mix: Path | None, share: float) -> int:
     """Writes the model into the folder. Returns the training step it is from."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if mix is not None:
+        state = mixed(state, torch.load(mix, map_location="cpu", weights_only=True), share)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "model.safetensors.part"
     save_file(tensors(state), str(part), metadata={"format": "pt"})
@@ -175,8 +189,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=ROOT / ".work/demo_model/checkpoint.pt")
     parser.add_argument("--to", type=Path, default=ROOT / "assets" / "demo_model")
+    parser.add_argument("--mix", type=Path, help="another checkpoint")
+    parser.add_argument("--share", type=float, default=0.3, help="of the other checkpoint")
     options = parser.parse_args()
-    step = export(options.checkpoint, options.to)
+    step = export(options.checkpoint, options.to, options.mix, options.share)
     print(f"step {step} written to {options.to}")
 
 
