@@ -3,10 +3,10 @@
     xvfb-run -s "-screen 0 2600x1900x24" python -m tests.benchmarks.screenshots [--dark] [--out DIR]
 
 `QT_SCALE_FACTOR=2` takes them at twice the size, `--language de` in German. Nothing is posed:
-`denoising` is the step of a running answer that the window shows after half of its steps, `settled`
-its end, `replay` its recording, `run.gif` that recording as the app saves it, `error` what a folder
-without a model gives. `editor-*` are made by `editor_pictures`. Only `rich` and `world` show texts that were put into the history: the demo
-model writes neither tables nor Arabic.
+`denoising` is one of the first steps of a running answer, `settled` its end, `replay` its recording,
+`run.gif` that recording as the app saves it, `error` what a folder without a model gives. `editor-*`
+are made by `editor_pictures`. Only `rich` and `world` show texts that were put into the history: the
+demo model writes neither tables nor Arabic.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from tests.benchmarks.editor_pictures import editor
 from tests.benchmarks.session import live, start, wait
 
 SIZE = (1180, 760)
-PROMPT = "Tell me a story about Mara and a silver lamp."
+EARLY = 3  # the step of `denoising`
+PROMPT = "Write a story about Nora, a duck and a green kite."
 RICH = """Here is the shortest way, and what each part costs:
 
 | Part | Steps | Share |
@@ -86,7 +87,7 @@ def main() -> None:
     steps: list[Draft] = []
     running.session.draft_changed.connect(steps.append)
     running.session.send(PROMPT)
-    wait(lambda: not running.session.is_busy or half_way(steps))
+    wait(lambda: not running.session.is_busy or is_forming(steps))
     running.window.grab().save(str(options.out / "denoising.png"))
     wait(lambda: not running.session.is_busy)
     save(running.window, "settled")
@@ -142,8 +143,8 @@ def started(app: QApplication, folder: Path, model: str) -> Running:
     return running
 
 
-def half_way(steps: list[Draft]) -> bool:
-    return bool(steps) and steps[-1].step * 2 >= steps[-1].max_steps
+def is_forming(steps: list[Draft]) -> bool:
+    return bool(steps) and steps[-1].step >= EARLY
 
 
 def replay(running: Running, save, out: Path) -> None:
