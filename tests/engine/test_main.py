@@ -50,7 +50,7 @@ def test_chat_with_the_demo_model() -> None:
 
 
 def test_infill_with_the_demo_model(tmp_path: Path) -> None:
-    text = "Mara has a red boat. She likes her [[1]] boat, and she sails it every day.\r\nÜmläut\n"
+    text = "Mara has a red boat. On Monday she sailed it to the [[1]] and went home.\r\nÜmläut\n"
     file = tmp_path / "text.txt"
     file.write_bytes(text.encode())
     result = engine("infill", "--file", str(file), "--alternatives", "2", "--seed", "3", "--json")
