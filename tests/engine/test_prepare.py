@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -36,6 +35,7 @@ from tests.engine.checkpoint.sources import (
     without_report,
     write_source,
 )
+from tests.engine.forks import fork_server
 
 ROOT = Path(__file__).parents[2]
 DOWN = "model.decoder.layers.1.mlp.down_proj.weight"
@@ -135,24 +135,23 @@ def test_killed_at_any_moment_it_goes_on(
 ) -> None:
     """SIGKILL to real processes; each goes on where the last one was ended."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for the server, which imports the engine once
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["engine.prepare"])
     # `slice` and `bool` stand for functions that do nothing: they reach the process by name.
     arguments = (original, target, "int4", slice, bool)
     rng, killed_at_work = random.Random(8), 0
-    while killed_at_work < 25:
-        process = context.Process(target=prepare, args=arguments)
-        process.start()
-        process.join(0.3 * rng.random() ** 2)
-        process.kill()
-        process.join()
-        if (target / "COMPLETE").exists():
-            (target / "prepare.lock").unlink(missing_ok=True)
-            assert content(target) == meant
-            shutil.rmtree(target)
-        elif (target / "progress.json").exists():
-            killed_at_work += 1
-            assert_no_model(target)
+    with fork_server("engine.prepare") as context:
+        while killed_at_work < 25:
+            process = context.Process(target=prepare, args=arguments)
+            process.start()
+            process.join(0.3 * rng.random() ** 2)
+            process.kill()
+            process.join()
+            if (target / "COMPLETE").exists():
+                (target / "prepare.lock").unlink(missing_ok=True)
+                assert content(target) == meant
+                shutil.rmtree(target)
+            elif (target / "progress.json").exists():
+                killed_at_work += 1
+                assert_no_model(target)
     prepared(original, target)
     assert content(target) == meant
 
