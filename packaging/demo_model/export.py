@@ -169,7 +169,7 @@ def mixed(state: dict[str, Any], other: dict[str, Any], share: float) -> dict[st
     return state | both
 
 
-def export(checkpoint: Path, folder: Path, mix: Path | None, share: float) -> int:
+def export(checkpoint: Path, folder: Path, mix: Path | None = None, share: float = 0.3) -> int:
     """Writes the model into the folder. Returns the training step it is from."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     if mix is not None:
