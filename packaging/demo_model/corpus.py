@@ -38,8 +38,8 @@ def mixture(progress: float) -> Mixture:
     return Mixture(
         copies=0.8 - 0.76 * _ramp(progress, 0.06, 0.26),
         echoes=0.06 * _ramp(progress, 0.2, 0.3),
-        chat=0.3 * _ramp(progress, 0.25, 0.55),
-        rewriting=0.3 * _ramp(progress, 0.5, 0.65),
+        chat=0.22 * _ramp(progress, 0.25, 0.55),
+        rewriting=0.28 * _ramp(progress, 0.5, 0.65),
     )
 
 
