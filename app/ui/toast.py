@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QEnterEvent
+from PySide6.QtGui import QEnterEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
+from app.ui.announce import announce
 from app.ui.widgets import flat_button, plain_label
 from app.words import tr
 
@@ -51,7 +52,7 @@ class Toast(QFrame):
         self.show()
         self._wait()
         self.setAccessibleName(words)
-        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+        announce(self, words)
 
     def enterEvent(self, event: QEnterEvent) -> None:
         super().enterEvent(event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QGuiApplication
@@ -9,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QPushButton
 
 from app.state.progress import usage_details, usage_text
 from app.ui.canvas.legend import Legend
+from app.ui.chat import endings
 from app.ui.widgets import IconButton
 from engine.messages import (
     Channel,
@@ -325,3 +328,10 @@ def test_an_answer_that_ends_far_shorter_than_its_noise_stays_in_view(qtbot, sta
     settle()
     top = view.answer.text.mapTo(viewport, QPoint(0, 0)).y()
     assert 0 <= top < viewport.height()
+
+
+def test_a_screen_reader_hears_the_answer_and_how_it_ended():
+    ended = answer("a0", "q0", "It began.", reason=FinishReason.LENGTH)
+    assert endings.spoken(ended) == "It began.\nStopped at the length limit."
+    error = EngineError(kind=ErrorKind.INTERNAL, message="It broke.", remedy="Try again.")
+    assert endings.spoken(replace(ended, error=error)) == "It broke. Try again."

@@ -9,18 +9,20 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWi
 
 from app.state.conversation import Message
 from app.state.editor.language import MARKDOWN
-from app.state.progress import reason_text, usage_details, usage_text
+from app.state.progress import usage_details, usage_text
 from app.state.text import is_blank
+from app.ui.announce import announce
 from app.ui.canvas.canvas import Canvas
 from app.ui.canvas.legend import Legend
 from app.ui.chat.copy_button import copy_button
+from app.ui.chat.endings import note, spoken
 from app.ui.chat.surroundings import Surroundings
 from app.ui.chat.thought import ThoughtView
 from app.ui.chat.variants import Variants
 from app.ui.rich.view import RichView
 from app.ui.widgets import IconButton, OneLine, drop, focus_named, focused_name, plain_label
 from app.words import tr, tr_engine
-from engine.messages import Channel, Draft, EngineError, ErrorKind, FinishReason, TokenState
+from engine.messages import Channel, Draft, EngineError, ErrorKind, TokenState
 
 UNREPEATABLE = (ErrorKind.PROMPT_TOO_LONG, ErrorKind.PROMPT_EMPTY)
 VISIBLE = frozenset(TokenState) - {TokenState.BEYOND_END}
@@ -78,8 +80,11 @@ class AnswerView(QWidget):
         if answer.is_open:
             self._show_open(answer)
             return
+        was_written = self._canvas is not None
         if answer != old:
             self._settle(answer)
+        if was_written:
+            announce(self, spoken(answer))
         self._show_footer(answer, variants, can_continue=can_continue)
 
     def show_hint(self, text: str) -> None:
@@ -145,6 +150,7 @@ class AnswerView(QWidget):
             self._canvas = Canvas(self._around.theme)
             self._canvas.set_still(self._around.is_still)
             self._layout.addWidget(self._canvas)
+            announce(self, tr("The answer is being written"))
         return self._canvas
 
     def _thought_view(self) -> ThoughtView:
@@ -201,9 +207,9 @@ class AnswerView(QWidget):
         column.setSpacing(6)
         if answer.error is not None:
             column.addWidget(self._error(answer, answer.error))
-        elif note := _note(answer):
+        elif words := note(answer):
             row = QHBoxLayout()
-            row.addWidget(plain_label(note, muted=True), 1)
+            row.addWidget(plain_label(words, muted=True), 1)
             if can_continue:
                 row.addWidget(self._continue_button())
             column.addLayout(row)
@@ -292,20 +298,3 @@ def _has(draft: Draft, channel: Channel, states: frozenset[TokenState] = VISIBLE
         place == channel and state in states and piece.strip()
         for place, state, piece in zip(draft.channels, draft.states, draft.pieces, strict=True)
     )
-
-
-def _note(answer: Message) -> str:
-    """Why the answer ended, where it was not the model that ended it, and what was odd."""
-    is_empty = is_blank(answer.text)
-    if is_empty and answer.reason is FinishReason.STOPPED:
-        return tr("Stopped before anything had settled.")
-    lines = [reason_text(answer.reason)] if answer.reason is not None else []
-    if is_empty and not any(lines):
-        lines.append(
-            tr("The model answered with nothing, twice. Ask in other words.")
-            if answer.was_empty
-            else tr("The model answered with nothing.")
-        )
-    elif answer.was_empty:
-        lines.append(tr("The first attempt was empty, so the model was asked once more."))
-    return "\n".join(line for line in lines if line)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QTextCursor
+from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.settings import SendKey
 from app.state.text import clean, is_blank
 from app.state.unsent import Unsent
+from app.ui.announce import announce
 from app.ui.chat.input import PASTED_BYTES, TYPED_CHARACTERS, Input
 from app.ui.theme import Theme, reading_font
 from app.ui.widgets import OneLine, flat_button, plain_label, restyle
@@ -190,7 +191,7 @@ class Composer(QWidget):
         self._told.setText(words)
         self._told.show()
         self._told.setAccessibleName(words)
-        QAccessible.updateAccessibility(QAccessibleEvent(self._told, QAccessible.Event.Alert))
+        announce(self._told, words)
 
     def _attach(self, text: str) -> None:
         self._pasted = f"{self._pasted}\n\n{text}" if self._pasted else text
