@@ -9,6 +9,7 @@ FOLDER = Path(__file__).parents[2] / "packaging"
 
 @pytest.fixture(autouse=True)
 def bootstrap_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The scripts import each other from their own folder, as they do when they are run."""
-    monkeypatch.syspath_prepend(str(FOLDER))
+    """The scripts import each other from their own folders, as they do when they are run."""
+    for name in ("linux", "windows", "installer", "."):
+        monkeypatch.syspath_prepend(str(FOLDER / name))
     return FOLDER
