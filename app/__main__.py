@@ -31,6 +31,7 @@ from app.state.history.library import Library
 from app.state.markdown.worker import Preparer
 from app.ui.editor.text_editor import plain_layout
 from app.ui.main_window import MainWindow
+from app.ui.qt_words import translate_qt
 from app.ui.theme import Theme
 from app.words import choose_language
 from engine.messages import JobRequest, LoadRequest
@@ -126,6 +127,7 @@ def choose_look(qt: QApplication, paths: Paths, scheme: Scheme | None = None) ->
     settings = SettingsStore(paths.settings, writer)
     language = language_of(settings.value)
     choose_language(language)
+    translate_qt(qt, language)
     QLocale.setDefault(QLocale(language))  # fields with numbers write them as the words do
     theme = Theme(qt, scheme or settings.value.scheme)
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
 
 from app.paths import Paths
 from app.settings import SettingsStore
+from app.state.editor.store import EditRecord
 from app.state.history.export import Format
 from app.state.text import visible
 from app.ui.about import AboutDialog
@@ -72,10 +73,8 @@ class Dialogs:
     def data_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._paths.data)))
 
-    def replay(self, data: bytes, *, is_still: bool, candidate: int | None = None) -> QDialog:
-        dialog = replay_dialog(
-            data, self._theme, is_still=is_still, candidate=candidate, parent=self._window
-        )
+    def replay(self, data: bytes, *, is_still: bool, edit: EditRecord | None = None) -> QDialog:
+        dialog = replay_dialog(data, self._theme, is_still=is_still, edit=edit, parent=self._window)
         dialog.show()
         return dialog
 

@@ -124,7 +124,7 @@ class MainWindow(QWidget):
         self.meter = MeterFeed(self.header.meter, chats, status, self.composer)
         self.wires = SessionWires(self)
         self.commands = commands(self)
-        self.editor_commands = editor_commands(self)
+        self.editor_commands = self.editor.commands = editor_commands(self)
         self.palette_dialog = CommandPalette(
             theme,
             (lambda: self.commands_here, lambda: recent_files(self), lambda: chat_commands(chats)),

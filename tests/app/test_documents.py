@@ -453,7 +453,7 @@ def test_edits_are_remembered_and_follow_a_text_into_its_file(qtbot, make, tmp_p
     world = make()
     document = world.documents.new("text")
     for number in range(3):
-        world.documents.add_edit(
+        world.documents.edit_log.add(
             EditRecord(
                 document=document.key, made=float(number), kind="infill", seed=number,
                 instruction=f"no. {number}", before=("a", "b"), after=("c", "d"),
@@ -462,7 +462,7 @@ def test_edits_are_remembered_and_follow_a_text_into_its_file(qtbot, make, tmp_p
         )  # fmt: skip
     saved(qtbot, world, document, tmp_path / "a.txt")
     found = []
-    world.documents.edits(document, found.append)
+    world.documents.edit_log.of(document, found.append)
     qtbot.waitUntil(lambda: bool(found))
     assert [each.instruction for each in found[0]] == ["no. 2", "no. 1", "no. 0"]
     assert found[0][0].after == ("c", "d")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,14 +13,14 @@ from app.state.conversation import new_id
 from app.state.editor import files
 from app.state.editor.background import Background
 from app.state.editor.document import Document, Reading
+from app.state.editor.edit_log import EditLog
 from app.state.editor.encoding import FileText
 from app.state.editor.files import FileError, OpenedFile, Stamp, Written
 from app.state.editor.journal import Journal
-from app.state.editor.store import Draft, EditRecord, Store
-from app.state.recording.codec import encode as encode_recording
+from app.state.editor.kept_tabs import KeptTabs
+from app.state.editor.store import Draft, Store
 from app.state.text import clean, visible
 from app.words import tr
-from engine.messages import Recording
 
 
 class Documents(QObject):
@@ -36,6 +35,7 @@ class Documents(QObject):
         disk_changed(Document): another program has changed its file, or removed it.
         failed(FileError): what was asked for did not work.
         noticed(str): one plain sentence about something that did.
+        closing(): the last moment to say which are open now.
     """
 
     added = Signal(object)
@@ -46,6 +46,7 @@ class Documents(QObject):
     disk_changed = Signal(object)
     failed = Signal(object)
     noticed = Signal(str)
+    closing = Signal()
 
     def __init__(
         self,
@@ -63,6 +64,8 @@ class Documents(QObject):
         self._background = Background("redraft-documents", self)
         self._journal = Journal(data, self._background, self)
         self._journal.failed.connect(self._on_journal_failed)
+        self.edit_log = EditLog(self._journal)
+        self.tabs = KeptTabs(self._journal, self)
         self._watcher = QFileSystemWatcher(self)
         self._watcher.fileChanged.connect(lambda path: self._look_at(Path(path)))
 
@@ -72,9 +75,9 @@ class Documents(QObject):
 
     def start(self, recording_days: int) -> None:
         """Offers again what was typed in earlier runs and not saved. Older recordings go."""
-        before = time.time() - 86_400 * recording_days
         self._journal.ask(Store.drafts, self._on_drafts)
-        self._journal.ask(lambda store: store.forget_recordings(before), lambda _nothing: None)
+        self.tabs.start()
+        self.edit_log.start(recording_days)
 
     def new(self, text: str = "", language: str = "") -> Document:
         """A document without a file. `text` is something that is not saved yet."""
@@ -140,28 +143,13 @@ class Documents(QObject):
             if document.path is not None:
                 self._look_at(document.path)
 
-    def add_edit(self, edit: EditRecord, recording: Recording | None) -> None:
-        def add(store: Store) -> None:
-            data = None if recording is None else encode_recording(recording)
-            store.add_edit(edit, data)
-
-        self._journal.ask(add, lambda _nothing: None)
-
-    def edits(
-        self, document: Document, on_answer: Callable[[tuple[EditRecord, ...]], object]
-    ) -> None:
-        key = document.key
-        self._journal.ask(lambda store: store.edits(key), on_answer)
-
-    def recording(self, number: int, on_answer: Callable[[bytes | None], object]) -> None:
-        self._journal.ask(lambda store: store.recording(number), on_answer)
-
     def flush(self) -> None:
         self._journal.flush()
 
     def close(self) -> None:
         """What is not saved is on the disk when this returns, and offered again at the next start."""
         if not self._is_closed:
+            self.closing.emit()
             self._is_closed = True
             for reading in tuple(self._reading.values()):
                 reading.finish()
@@ -239,8 +227,7 @@ class Documents(QObject):
         document.mark_saved(written.file, revision)
         self._journal.saved(document)
         if document.key != old_key:
-            new_key = document.key
-            self._journal.ask(lambda store: store.rename(old_key, new_key), lambda _nothing: None)
+            self.edit_log.rename(old_key, document.key)
         self._watch()
         if written.is_other_encoding:
             self.noticed.emit(tr("Saved as UTF-8: the old encoding lacks some of its letters."))

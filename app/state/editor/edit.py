@@ -12,6 +12,7 @@ from enum import Enum
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.bridge import EngineBridge
+from app.state.editor.around import texts_around
 from app.state.editor.changes import Change, Range
 from app.state.editor.document import Document
 from app.state.editor.offer import Choice, Offer, make_offer
@@ -252,6 +253,7 @@ class EditSession(QObject):
             before=self._originals,
             after=after,
             candidate=proposal.candidate,
+            around=texts_around(self._document, self._ranges),
         )
 
     def _clear(self) -> None:

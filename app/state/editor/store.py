@@ -53,6 +53,16 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX edits_by_document ON edits (document);
     """,
+    """
+    ALTER TABLE edits ADD COLUMN is_deleted INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE tabs (
+        number INTEGER PRIMARY KEY,
+        document TEXT NOT NULL,
+        caret INTEGER NOT NULL,
+        top INTEGER NOT NULL,
+        is_shown INTEGER NOT NULL
+    ) STRICT;
+    """,
 )
 
 
@@ -78,8 +88,19 @@ class EditRecord:
     before: tuple[str, ...]  # a text for each range
     after: tuple[str, ...]
     candidate: int = 0
+    around: tuple[str, ...] = ()  # the texts before, between and behind the ranges; or none
     number: int = 0  # given by the store
     has_recording: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    """A document that was open. `document` is the path of its file, or the id of a text without."""
+
+    document: str
+    caret: int = 0  # UTF-16 units
+    top: int = 0  # the first line in view, from 0
+    is_shown: bool = False
 
 
 class Store:
@@ -150,7 +171,7 @@ class Store:
         with in_plain_words(self._path):
             rows = self._db.execute(
                 "SELECT number, made, more, recording IS NOT NULL FROM edits WHERE document = ?"
-                " ORDER BY number DESC LIMIT ?",
+                " AND NOT is_deleted ORDER BY number DESC LIMIT ?",
                 (document, MOST_EDITS),
             ).fetchall()
         return tuple(
@@ -175,6 +196,46 @@ class Store:
         """The edits of a document go with it when it gets a file."""
         with self._writing() as db:
             db.execute("UPDATE edits SET document = ? WHERE document = ?", (new, old))
+
+    def delete_edits(self, document: str, number: int | None = None) -> tuple[int, ...]:
+        """One edit of a document, or all. They are gone at the next start; returns which they are."""
+        with self._writing() as db:
+            rows = db.execute(
+                "UPDATE edits SET is_deleted = 1 WHERE document = ? AND NOT is_deleted"
+                " AND number = coalesce(?, number) RETURNING number",
+                (document, number),
+            ).fetchall()
+        return tuple(each for (each,) in rows)
+
+    def undelete_edits(self, numbers: Sequence[int]) -> None:
+        with self._writing() as db:
+            rows = [(number,) for number in numbers]
+            db.executemany("UPDATE edits SET is_deleted = 0 WHERE number = ?", rows)
+
+    def purge_edits(self) -> None:
+        """Removes for good what was deleted in earlier runs."""
+        with self._writing() as db:
+            db.execute("DELETE FROM edits WHERE is_deleted")
+
+    def tabs(self) -> tuple[Tab, ...]:
+        """What was open, from left to right."""
+        with in_plain_words(self._path):
+            rows = self._db.execute(
+                "SELECT document, caret, top, is_shown FROM tabs ORDER BY number"
+            )
+            return tuple(
+                Tab(document=document, caret=caret, top=top, is_shown=bool(is_shown))
+                for document, caret, top, is_shown in rows.fetchall()
+            )
+
+    def keep_tabs(self, tabs: Sequence[Tab]) -> None:
+        """These are open now, and no others."""
+        with self._writing() as db:
+            db.execute("DELETE FROM tabs")
+            db.executemany(
+                "INSERT INTO tabs (document, caret, top, is_shown) VALUES (?, ?, ?, ?)",
+                [(each.document, each.caret, each.top, each.is_shown) for each in tabs],
+            )
 
     def forget_recordings(self, before: float) -> None:
         """Of edits that were made before that time (seconds since 1970)."""

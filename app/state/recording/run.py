@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
+from typing import Protocol
 
 from app.state.recording.codec import Tape, indices_of
 from engine.messages import Channel, Draft, Frame, TokenState
@@ -25,12 +26,34 @@ class Moment:
     confidence: float  # their mean, from 0 to 1
 
 
+class Playable(Protocol):
+    """Steps numbered from 0, as a replay shows them. All methods may raise RecordingError.
+
+    Reading a step is quick enough for a slider: the GUI thread may do it.
+    """
+
+    has_thoughts: bool
+
+    def __len__(self) -> int: ...
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The first step of each canvas."""
+
+    def draft(self, step: int) -> Draft:
+        """What is shown at that step."""
+
+    def settled_before(self, step: int, channel: Channel = Channel.ANSWER) -> str:
+        """The text that stays in front of it."""
+
+    def moment(self, step: int) -> Moment: ...
+
+
 class Run:
-    """The steps of one candidate of one span, numbered from 0. Raises RecordingError.
+    """The steps of one candidate of one span. Raises RecordingError.
 
     `tapes` are the parts of an answer that was continued: its steps and canvases count through.
     Of an edit each canvas is another try at the same text: nothing `appends` to what was before.
-    Reading a step is quick enough for a slider: the GUI thread may do it.
     """
 
     def __init__(
@@ -99,24 +122,32 @@ class Run:
         draft = self.draft(step)
         canvas = self._canvas_of[step]
         start, end = self._canvases[canvas]
-        kept = [
-            confidence
-            for confidence, state in zip(draft.confidence, draft.states, strict=True)
-            if state != TokenState.BEYOND_END
-        ]
-        return Moment(
-            draft=draft,
-            canvas=canvas + 1,
-            canvases=len(self._canvases),
-            steps=end - start,
-            sure=sum(draft.states.count(state) for state in SURE),
-            tokens=len(kept),
-            confidence=sum(kept) / (255 * len(kept)) if kept else 1.0,
-        )
+        return moment_of(draft, [draft], canvas + 1, len(self._canvases), end - start)
 
     def _frame(self, step: int) -> Frame:
         part, number = self._numbers[step]
         return self._tapes[part].frame(number)
+
+
+def moment_of(
+    shown: Draft, counted: Sequence[Draft], canvas: int, canvases: int, steps: int
+) -> Moment:
+    """`counted` are the tokens that were denoised in what is shown."""
+    kept = [
+        confidence
+        for draft in counted
+        for confidence, state in zip(draft.confidence, draft.states, strict=True)
+        if state != TokenState.BEYOND_END
+    ]
+    return Moment(
+        draft=shown,
+        canvas=canvas,
+        canvases=canvases,
+        steps=steps,
+        sure=sum(draft.states.count(state) for draft in counted for state in SURE),
+        tokens=len(kept),
+        confidence=sum(kept) / (255 * len(kept)) if kept else 1.0,
+    )
 
 
 def kept_text(draft: Draft, channel: Channel) -> str:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QRect, QTimer, Signal
 
 from app.state.editor.document import Document
 from app.state.editor.edit import EditSession, Phase
-from app.ui.editor.in_place import InPlace
+from app.ui.editor.in_place import InPlace, line_pixels
 from app.ui.editor.pieces import Stretch, as_draft, as_parts, stretches
 from app.ui.editor.text_editor import TextEditor
 from app.ui.theme import Theme
+from engine.messages import EditKind
 
 FRAME_SECONDS = 0.05
 STILL_SECONDS = 0.5  # between two changes for people who want nothing to move
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Box:
+    """Where a stretch stands in the viewport, in pixels; all of it, or what is in view."""
+
+    top: int
+    height: int
+    is_whole: bool
 
 
 class Overlay(QObject):
@@ -39,7 +50,7 @@ class Overlay(QObject):
         self.current = 0  # the hunk that keys decide about
         self._stretches: list[Stretch] = []
         self._widgets: list[InPlace] = []
-        self._heights: list[int] = []
+        self._rooms: list[int] = []  # below each of them, in pixels
         self._last_frame = 0.0
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._show_frame)
@@ -111,7 +122,7 @@ class Overlay(QObject):
             widget = InPlace(self._editor.viewport(), self._theme, font, is_still=self.is_still)
             widget.hunk_clicked.connect(self.hunk_clicked)
             self._widgets.append(widget)
-        self._heights = [0] * len(self._widgets)
+        self._rooms = [0] * len(self._widgets)
         self._fit()
         if self._session.phase is Phase.OFFERED:
             self._show_offer()
@@ -123,7 +134,8 @@ class Overlay(QObject):
         for widget in self._widgets:
             widget.hide()
             widget.deleteLater()
-        self._widgets, self._stretches, self._heights = [], [], []
+        self._widgets, self._stretches, self._rooms = [], [], []
+        self._editor.room.set_rooms({})
 
     def _ask_for_frame(self) -> None:
         if self._timer.isActive() or not self._editor.isVisible():
@@ -147,8 +159,7 @@ class Overlay(QObject):
         if offer is None:
             return
         for stretch, widget in zip(self._stretches, self._widgets, strict=True):
-            widget.show_parts(as_parts(stretch, offer), self.current, self._room)
-        self._heights = [0] * len(self._widgets)
+            widget.show_parts(as_parts(stretch, offer), self.current, self._width)
         self._place()
 
     # --- where it stands --------------------------------------------------------------------------
@@ -156,10 +167,10 @@ class Overlay(QObject):
     def _fit(self) -> None:
         margin = self._document.text_document.documentMargin()
         for widget in self._widgets:
-            widget.set_room(self._room, margin)
+            widget.set_room(self._width, margin)
 
     @property
-    def _room(self) -> int:
+    def _width(self) -> int:
         """How wide the text is laid out, in pixels: all of it where lines are not wrapped."""
         width = self._editor.viewport().width()
         if self._editor.lineWrapMode() is TextEditor.LineWrapMode.WidgetWidth:
@@ -168,28 +179,46 @@ class Overlay(QObject):
         return max(width, math.ceil(layout.documentSize().width()))
 
     def _place(self) -> None:
-        """Over the lines of each stretch that are in view. While a canvas runs it only grows."""
+        """Over the lines of each stretch that are in view. What does not fit pushes down the rest."""
         if not self._widgets:
             return
-        room, left = self._room, round(self._editor.contentOffset().x())
-        if self._widgets[0].width() != room:
+        if self._widgets[0].width() != self._width:
             self._fit()
-        for number, (stretch, widget) in enumerate(
-            zip(self._stretches, self._widgets, strict=True)
-        ):
+        boxes = [self._box(stretch) for stretch in self._stretches]
+        for number, box in enumerate(boxes):
+            if box is not None and box.is_whole:
+                self._make_room(number, box.height)
+        self._editor.room.set_rooms(dict(zip(self._last_blocks(), self._rooms, strict=True)))
+        left = round(self._editor.contentOffset().x())
+        for widget, stretch, below in zip(self._widgets, self._stretches, self._rooms, strict=True):
             box = self._box(stretch)
             if box is None:
                 widget.hide()
                 continue
-            height = max(self._heights[number], box.height(), widget.text_height + 1)
-            self._heights[number] = height
-            wanted = QRect(left, box.top(), room, height)
+            height = box.height + (below if box.is_whole else 0)
+            wanted = QRect(left, box.top, self._width, height)
             if widget.geometry() != wanted:
                 widget.setGeometry(wanted)
             widget.show()
         self.placed.emit()
 
-    def _box(self, stretch: Stretch) -> QRect | None:
+    def _make_room(self, number: int, height: int) -> None:
+        """Seldom, and then all at once: what comes next should not move the page again."""
+        missing, room = self._widgets[number].text_height - height, self._rooms[number]
+        if missing <= room:
+            return
+        order = self._session.order
+        if self._session.phase is Phase.RUNNING and order is not None:
+            is_gap = order.kind is EditKind.INFILL
+            compared = line_pixels(self._editor.font()) if is_gap else height  # with the old text
+            missing = max(missing + compared, 2 * room)
+        self._rooms[number] = missing + 1  # for the line below it
+
+    def _last_blocks(self) -> list[int]:
+        find = self._document.text_document.findBlock
+        return [find(stretch.end).blockNumber() for stretch in self._stretches]
+
+    def _box(self, stretch: Stretch) -> _Box | None:
         """What the stretch covers in the viewport; None if nothing of it is in view."""
         editor, limit = self._editor, self._editor.viewport().height()
         block, top = editor.lines_in_view()
@@ -209,9 +238,11 @@ class Overlay(QObject):
             if block == first:
                 line = block.layout().lineForTextPosition(stretch.start - block.position())
                 start = top + (line.y() if line.isValid() else 0)
-            if block == last:
-                end = top + editor.height_of(block)
-                return None if start is None else QRect(0, round(start), 1, round(end - start))
             top += editor.height_of(block)
+            if block == last and start is not None:
+                end = top - editor.room.room_below(block.blockNumber())
+                return _Box(top=round(start), height=round(end - start), is_whole=True)
             block = block.next()
-        return None if start is None else QRect(0, round(start), 1, round(top - start))
+        if start is None:
+            return None
+        return _Box(top=round(start), height=round(top - start), is_whole=False)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Signal
+from PySide6.QtCore import QEvent, QPoint, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from app.bridge import EngineBridge
 from app.settings import SettingsStore
+from app.state.commands import Command
 from app.state.editor.background import Background
 from app.state.editor.document import Document
 from app.state.editor.documents import Documents
-from app.state.editor.files import FileError
 from app.state.editor.store import EditRecord
 from app.state.text import visible
+from app.ui.editor.context_menu import open_context_menu
 from app.ui.editor.disk_bar import DiskBar
 from app.ui.editor.document_view import DocumentView
 from app.ui.editor.editing import Surroundings
 from app.ui.editor.empty import EmptyEditor
 from app.ui.editor.file_dialogs import FileDialogs
+from app.ui.editor.reopening import Reopening
 from app.ui.editor.status import describe
 from app.ui.editor.tabs import Tabs
 from app.ui.editor.text_editor import files_of
@@ -56,6 +59,7 @@ class EditorPane(QWidget):
     ) -> None:
         super().__init__(parent)
         self.documents = documents
+        self.commands: Sequence[Command] = ()  # of the editor; the window makes them
         self.settings = settings
         self._bridge = bridge
         self._is_reserved = is_reserved
@@ -81,6 +85,7 @@ class EditorPane(QWidget):
         self._more = IconButton(theme, "more", tr("Everything else (Ctrl+Shift+P)"))
         self._build(theme)
         self._connect()
+        self.reopening = Reopening(documents, self.tabs, self.view_of, self.toast.tell, self)
         self.setAcceptDrops(True)
         self._on_current_changed()
 
@@ -215,7 +220,7 @@ class EditorPane(QWidget):
         documents.removed.connect(self._on_removed)
         documents.shown.connect(self.show_document)
         documents.opened.connect(self._on_opened)
-        documents.failed.connect(self._on_failed)
+        documents.failed.connect(lambda error: self.notice.tell(error.message, error.remedy))
         documents.noticed.connect(self.toast.tell)
         documents.disk_changed.connect(self._on_disk_changed)
         documents.saved.connect(self._on_saved)
@@ -238,6 +243,8 @@ class EditorPane(QWidget):
         self._views[document.id] = view
         self._stack.addWidget(view)
         view.caret_moved.connect(self._say)
+        view.caret_moved.connect(self.reopening.touch)
+        view.editor.menu_requested.connect(partial(self._open_menu, view))
         view.editor.file_dropped.connect(self.documents.open)
         view.editor.zoomed.connect(self._zoom)
         view.session.accepted.connect(self._on_accepted)
@@ -247,7 +254,7 @@ class EditorPane(QWidget):
 
     def _on_accepted(self, edit: EditRecord, recording: Recording | None) -> None:
         is_kept = self.settings.value.keep_recordings
-        self.documents.add_edit(edit, recording if is_kept else None)
+        self.documents.edit_log.add(edit, recording if is_kept else None)
 
     def _on_removed(self, document: Document) -> None:
         view = self._views.pop(document.id)
@@ -285,9 +292,6 @@ class EditorPane(QWidget):
         self._views[document.id].refresh()
         self._on_state_changed(document)
 
-    def _on_failed(self, error: FileError) -> None:
-        self.notice.tell(error.message, error.remedy)
-
     def _on_disk_changed(self, document: Document) -> None:
         self.disk_bar.note(document)
         self.disk_bar.show_for(self.document)
@@ -299,6 +303,9 @@ class EditorPane(QWidget):
     def _on_settings(self) -> None:
         for view in self._views.values():
             view.refresh()
+
+    def _open_menu(self, view: DocumentView, at: QPoint) -> None:
+        open_context_menu(view, self.commands, at)
 
     def _zoom(self, by: int) -> None:
         from app.ui.window_commands import resize_text

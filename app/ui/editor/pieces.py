@@ -13,7 +13,8 @@ from app.state.editor.changes import Range
 from app.state.editor.diff import alike
 from app.state.editor.document import Document
 from app.state.editor.offer import Choice, Offer
-from engine.messages import Channel, Draft, TokenState
+from app.state.recording.edit_run import in_text
+from engine.messages import Draft
 
 MOST_SHOWN = 6_000  # letters of one text; of a longer one its two ends
 MOST_BEHIND = 2_000  # units of the text behind the last place that are shown
@@ -65,36 +66,10 @@ def _stretch(document: Document, ranges: Sequence[Range], group: list[int]) -> S
 
 def as_draft(stretch: Stretch, drafts: Sequence[Draft | None], originals: Sequence[str]) -> Draft:
     """One canvas of it all. A place whose canvas has not come yet shows what stands there."""
-    pieces: list[str] = []
-    confidence, states = bytearray(), bytearray()
-
-    def put(text: str, state: TokenState) -> None:
-        pieces.append(text)
-        confidence.append(255)
-        states.append(state)
-
-    newest: Draft | None = None
-    for before, place in zip(stretch.between, (*stretch.places, None), strict=True):
-        put(before, TokenState.PINNED)
-        if place is None:
-            continue
-        draft = drafts[place]
-        if draft is None:
-            put(shortened(originals[place]), TokenState.SETTLED)
-        else:
-            newest = draft
-            pieces += draft.pieces
-            confidence += draft.confidence
-            states += draft.states
-    return Draft(
-        request_id=newest.request_id if newest else 0,
-        canvas=newest.canvas if newest else 0,
-        step=newest.step if newest else 0,
-        max_steps=newest.max_steps if newest else 0,
-        pieces=tuple(pieces),
-        confidence=bytes(confidence),
-        states=bytes(states),
-        channels=bytes([Channel.ANSWER] * len(pieces)),
+    return in_text(
+        stretch.between,
+        [drafts[place] for place in stretch.places],
+        [shortened(originals[place]) for place in stretch.places],
     )
 
 

@@ -38,6 +38,11 @@ class Tabs(QTabBar):
         return self._id(self.currentIndex())
 
     @property
+    def ids(self) -> list[str]:
+        """Of all of them, from left to right."""
+        return [self._id(number) for number in range(self.count())]
+
+    @property
     def titles(self) -> list[str]:
         return [self.tabText(number) for number in range(self.count())]
 
@@ -73,8 +78,7 @@ class Tabs(QTabBar):
         return str(self.tabData(number) or "")
 
     def _number(self, document_id: str) -> int:
-        ids = [self._id(number) for number in range(self.count())]
-        return ids.index(document_id) if document_id in ids else -1
+        return self.ids.index(document_id) if document_id in self.ids else -1
 
 
 def _shown(name: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QMimeData, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QFont,
     QKeyEvent,
     QPainter,
@@ -17,23 +18,19 @@ from PySide6.QtGui import (
     QTextOption,
     QWheelEvent,
 )
-from PySide6.QtWidgets import (
-    QAbstractScrollArea,
-    QPlainTextDocumentLayout,
-    QPlainTextEdit,
-    QWidget,
-)
+from PySide6.QtWidgets import QAbstractScrollArea, QPlainTextEdit, QWidget
 
 from app.state.editor.changes import Range, units
 from app.state.editor.document import Document
 from app.state.text import clean
 from app.ui.editor.gutter import Gutter
+from app.ui.editor.room import RoomyLayout
 from app.ui.theme import Theme
 
 
 def plain_layout(document: QTextDocument) -> None:
     """The layout of plain text, before there is any."""
-    document.setDocumentLayout(QPlainTextDocumentLayout(document))
+    document.setDocumentLayout(RoomyLayout(document))
 
 
 class TextEditor(QPlainTextEdit):
@@ -44,12 +41,14 @@ class TextEditor(QPlainTextEdit):
         pasted(Range): where what was pasted stands now.
         moved(): what is in view, or where it stands, is something else.
         zoomed(int): one step larger (1) or smaller (-1) was asked for with the wheel.
+        menu_requested(QPoint): at that place of the screen.
     """
 
     file_dropped = Signal(object)
     pasted = Signal(object)
     moved = Signal()
     zoomed = Signal(int)
+    menu_requested = Signal(QPoint)
 
     def __init__(
         self,
@@ -103,7 +102,15 @@ class TextEditor(QPlainTextEdit):
         return block, self.blockBoundingGeometry(block).translated(self.contentOffset()).top()
 
     def height_of(self, block: QTextBlock) -> float:
+        """With the room below its text."""
         return self.blockBoundingRect(block).height()
+
+    @property
+    def room(self) -> RoomyLayout:
+        """Where more of it is made."""
+        layout = self.document().documentLayout()
+        assert isinstance(layout, RoomyLayout)
+        return layout
 
     # --- Qt ---------------------------------------------------------------------------------------
 
@@ -135,6 +142,17 @@ class TextEditor(QPlainTextEdit):
             event.accept()
         else:
             super().wheelEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        place = event.globalPos()
+        if event.reason() is QContextMenuEvent.Reason.Keyboard:
+            place = self.viewport().mapToGlobal(self.cursorRect().bottomLeft())
+        else:
+            clicked = self.cursorForPosition(self.viewport().mapFromGlobal(place))
+            chosen = self.selection
+            if not chosen.start <= clicked.position() <= chosen.end:
+                self.setTextCursor(clicked)  # "here" is where one has clicked
+        self.menu_requested.emit(place)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         return bool(files_of(source)) or super().canInsertFromMimeData(source)

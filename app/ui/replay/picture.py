@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.state.recording.picture import PictureKind
-from app.state.recording.run import Run
+from app.state.recording.run import Playable
 from app.ui.replay.run_export import LAST_MS, PictureOptions, RunExport
 from app.ui.theme import Theme
 from app.ui.widgets import plain_label
@@ -30,7 +30,7 @@ class PictureDialog(QDialog):
     """Stays open while the picture is made, and closes by itself when it is there."""
 
     def __init__(
-        self, run: Run, theme: Theme, *, is_still: bool = False, parent: QWidget | None = None
+        self, run: Playable, theme: Theme, *, is_still: bool = False, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._run = run

@@ -18,9 +18,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.state.editor.store import EditRecord
+from app.state.recording.edit_run import EditRun
 from app.state.recording.packing import NewerRecordingError, RecordingError
 from app.state.recording.parts import tapes_of
-from app.state.recording.run import Moment, Run
+from app.state.recording.run import Moment, Playable, Run
 from app.ui.canvas.canvas import Canvas
 from app.ui.canvas.legend import Legend
 from app.ui.replay.picture import PictureDialog
@@ -39,7 +41,7 @@ class Replay(QWidget):
     """Shows any step of a run, and plays them. Space plays and pauses; the arrow keys step."""
 
     def __init__(
-        self, run: Run, theme: Theme, *, is_still: bool = False, parent: QWidget | None = None
+        self, run: Playable, theme: Theme, *, is_still: bool = False, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._run = run
@@ -255,12 +257,12 @@ def replay_dialog(
     theme: Theme,
     *,
     is_still: bool = False,
-    candidate: int | None = None,
+    edit: EditRecord | None = None,
     parent: QWidget | None = None,
 ) -> QDialog:
     """A window of its own that shows a stored recording, or says why it cannot. Never raises.
 
-    `candidate` is the alternative of an edit; None for an answer.
+    `edit` is the one that was recorded; None for an answer.
     """
     dialog = QDialog(parent)
     dialog.setWindowTitle(tr("Replay"))
@@ -268,8 +270,7 @@ def replay_dialog(
     layout = QVBoxLayout(dialog)
     layout.setContentsMargins(0, 0, 0, 0)
     try:
-        run = Run(tapes_of(data), candidate=candidate or 0, appends=candidate is None)
-        content: QWidget = Replay(run, theme, is_still=is_still)
+        content: QWidget = Replay(_run(data, edit), theme, is_still=is_still)
         dialog.resize(TEXT_WIDTH + 2 * MARGIN + 24, 620)
     except NewerRecordingError:
         content = _apology(
@@ -282,6 +283,13 @@ def replay_dialog(
     layout.addWidget(content)
     content.setFocus()
     return dialog
+
+
+def _run(data: bytes, edit: EditRecord | None) -> Playable:
+    tapes = tapes_of(data)
+    if edit is None:
+        return Run(tapes)
+    return EditRun(tapes[0], candidate=edit.candidate, originals=edit.before, around=edit.around)
 
 
 def _apology(text: str) -> QWidget:

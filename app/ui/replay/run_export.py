@@ -18,7 +18,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter
 
 from app.state.recording.packing import RecordingError
 from app.state.recording.picture import PictureKind, Rgb, Shot, write_picture
-from app.state.recording.run import Run
+from app.state.recording.run import Playable
 from app.ui.canvas.layout import CanvasLayout
 from app.ui.canvas.paint import paint_lines
 from app.ui.canvas.still import Stillness
@@ -52,7 +52,7 @@ class RunPainter:
     A step is first laid out, then painted: two pieces of work, each below 10 ms as a rule.
     """
 
-    def __init__(self, run: Run, options: PictureOptions, colors: Colors) -> None:
+    def __init__(self, run: Playable, options: PictureOptions, colors: Colors) -> None:
         self._run = run
         self._options = options
         self._colors = colors
@@ -130,7 +130,7 @@ class RunExport(QObject):
     cancelled = Signal()
     _ended = Signal(object)
 
-    def __init__(self, run: Run, options: PictureOptions, colors: Colors, path: Path) -> None:
+    def __init__(self, run: Playable, options: PictureOptions, colors: Colors, path: Path) -> None:
         super().__init__()
         self._options = options
         self._path = path
