@@ -34,8 +34,16 @@ from app.ui.main_window import MainWindow
 from app.ui.qt_words import translate_qt
 from app.ui.theme import Theme
 from app.words import choose_language
-from engine.messages import JobRequest, LoadRequest
-from engine.service import Cancelled, EngineService, Load, Pipeline, Report, RunJob
+from engine.messages import JobRequest, JobResult, LoadRequest
+from engine.service import (
+    Cancelled,
+    EngineService,
+    JobReport,
+    Load,
+    Pipeline,
+    Report,
+    RunJob,
+)
 
 SWITCH_INTERVAL = 0.001  # seconds; the engine's Python steps aside this often for the window's
 
@@ -65,8 +73,8 @@ def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline
     return load_pipeline(request, report, cancelled)
 
 
-def run_job(request: JobRequest, report: Report, cancelled: Cancelled) -> dict[str, object]:
-    from engine.doctor import run_job as run
+def run_job(request: JobRequest, report: JobReport, cancelled: Cancelled) -> JobResult:
+    from engine.jobs import run_job as run
 
     return run(request, report, cancelled)
 

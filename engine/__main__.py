@@ -142,9 +142,13 @@ def _bench(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _doctor(options: argparse.Namespace) -> dict[str, Any]:
-    from engine.doctor import report
+    from engine.doctor import judge
+    from engine.facts import gather
+    from engine.messages.plain import to_plain
 
-    return report()
+    found = judge(gather(Path.home()))
+    ready = all(each.state.value != "missing" for each in found.findings)
+    return {**dict(to_plain(found)), "ready": ready}
 
 
 _COMMANDS = {

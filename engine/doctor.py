@@ -1,218 +1,267 @@
-"""What this PC has, and what that means for running a model. Looks, never changes anything."""
+"""What the facts about a PC mean for running a model, in words. Looks at nothing itself.
+
+`judge` is the one way in; `engine.facts` gathers what it judges. No torch here.
+"""
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
+import getpass
 import platform
-import shutil
-import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from enum import Enum
+import re
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import psutil
-import torch
+from engine.messages import Finding, FindingState, Gpu, Hardware
 
-from engine.device import nvidia_smi
-from engine.kernels.cache_folder import has_compiler, is_writable, usual_folder
-from engine.kernels.portable import why_not
-from engine.kernels.selection import Selection
-from engine.messages import JobKind, JobRequest
+if TYPE_CHECKING:
+    from engine.kernels.selection import Selection
 
 GIB = 1 << 30
 _NEEDED_VRAM = 18 * GIB  # the 26B model in four bits
-
-
-class State(Enum):
-    GOOD = "good"
-    LIMITED = "limited"
-    MISSING = "missing"
+_NEEDED_MEMORY = 15 * GIB
+_NEEDED_DISK = 40 * GIB
+_OLDEST_GPU = (8, 0)  # compute capability: int8 and bfloat16 tensor cores
+GOOD, LIMITED, MISSING = FindingState.GOOD, FindingState.LIMITED, FindingState.MISSING
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One line of the check-up."""
+class TritonFacts:
+    """What the kernels' compiler finds. `trial`: what came of a small kernel, empty if it ran."""
 
-    name: str
-    value: str
-    state: State
-    meaning: str
-    remedy: str = ""
-
-
-def examine() -> list[Finding]:
-    """All findings, in the order a person reads them."""
-    return [_system(), _memory(), _disk(), _torch(), *_gpus(), _triton()]
+    version: str  # empty where it is not installed
+    why_not: str | None = None  # why kernels cannot run; None where they can
+    has_compiler: bool = True
+    has_folder: bool = True
+    trial: str = ""
 
 
-def report() -> dict[str, Any]:
-    """`examine` as plain values for JSON."""
-    findings = [asdict(finding) | {"state": finding.state.value} for finding in examine()]
-    return {"findings": findings, "ready": all(f["state"] != "missing" for f in findings)}
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A PC as it is. All sizes in bytes."""
+
+    system: str  # "Linux 6.1"
+    is_known_system: bool  # Windows or Linux
+    python: str
+    cores: int
+    memory_total: int
+    memory_free: int
+    disk_free: int  # where models are kept; -1 where that disk is not there
+    torch: str
+    cuda: str  # of the torch build; empty for one without
+    threads: int
+    gpus: tuple[Gpu, ...]
+    triton: TritonFacts
 
 
-def run_job(
-    request: JobRequest,
-    report_progress: Callable[[str, int, int], None],
-    cancelled: Callable[[], bool],
-) -> dict[str, object]:
-    """The jobs of the job worker: `doctor`, and `verify` of a model. Raises EngineFault."""
-    match request.kind:
-        case JobKind.DOCTOR:
-            return report()
-        case JobKind.VERIFY:
-            from engine.verify import verify  # brings transformers along, 4 s
-
-            return dict(verify(request.model, report_progress, cancelled))
-
-
-def _system() -> Finding:
-    is_known = sys.platform in ("linux", "win32")
-    return Finding(
-        name="system",
-        value=f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        state=State.GOOD if is_known else State.LIMITED,
-        meaning="Redraft runs here." if is_known else "Redraft is made for Windows and Linux.",
+def judge(facts: Facts) -> Hardware:
+    """All findings, in the order a person reads them, and the report to hand on."""
+    findings = (
+        _system(facts),
+        _memory(facts),
+        _disk(facts),
+        _torch(facts),
+        *_gpus(facts),
+        triton_finding(facts.triton, has_gpu=any(gpu.is_usable for gpu in facts.gpus)),
+    )
+    return Hardware(
+        findings=findings,
+        gpus=facts.gpus,
+        memory_total=facts.memory_total,
+        memory_free=facts.memory_free,
+        report=without_user(_as_text(findings)),
     )
 
 
-def _memory() -> Finding:
-    memory = psutil.virtual_memory()
-    is_enough = memory.total >= 15 * GIB
-    return Finding(
-        name="memory",
-        value=f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB free",
-        state=State.GOOD if is_enough else State.LIMITED,
-        meaning="Enough to load a model." if is_enough else "Loading a large model will be tight.",
-        remedy="" if is_enough else "Close other programs before you load a model.",
+def _finding(name: str, value: str, state: FindingState, meaning: str, remedy: str = "") -> Finding:
+    return Finding(name=name, value=value, state=state, meaning=meaning, remedy=remedy)
+
+
+def _system(facts: Facts) -> Finding:
+    value = f"{facts.system}, Python {facts.python}"
+    if facts.is_known_system:
+        return _finding("system", value, GOOD, "Redraft runs here.")
+    return _finding("system", value, LIMITED, "Redraft is made for Windows and Linux.")
+
+
+def _memory(facts: Facts) -> Finding:
+    value = f"{_gib(facts.memory_free)} of {_gib(facts.memory_total)} GiB free"
+    if facts.memory_total >= _NEEDED_MEMORY:
+        return _finding("memory", value, GOOD, "Enough to load a model.")
+    return _finding(
+        "memory",
+        value,
+        LIMITED,
+        "Loading a large model will be tight.",
+        "Close other programs before you load a model.",
     )
 
 
-def _disk() -> Finding:
-    free = shutil.disk_usage(Path.home()).free
-    is_enough = free >= 40 * GIB
-    return Finding(
-        name="disk",
-        value=f"{free / GIB:.1f} GiB free in the home folder",
-        state=State.GOOD if is_enough else State.LIMITED,
-        meaning="Enough for a model." if is_enough else "A quantised model takes about 17 GB.",
-        remedy="" if is_enough else "Free some space, or keep models on another disk.",
+def _disk(facts: Facts) -> Finding:
+    if facts.disk_free < 0:
+        return _finding(
+            "disk",
+            "not there",
+            MISSING,
+            "The disk that keeps the models is not there.",
+            "Connect it, or choose another folder for models.",
+        )
+    value = f"{_gib(facts.disk_free)} GiB free where models are kept"
+    if facts.disk_free >= _NEEDED_DISK:
+        return _finding("disk", value, GOOD, "Enough for a model.")
+    return _finding(
+        "disk",
+        value,
+        LIMITED,
+        "A quantised model takes about 17 GB, and its source as much again or more.",
+        "Free some space, or keep models on another disk.",
     )
 
 
-def _torch() -> Finding:
-    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
-    return Finding(
-        name="torch",
-        value=f"{torch.__version__} ({build} build), {torch.get_num_threads()} threads",
-        state=State.GOOD,
-        meaning="The library that computes.",
-    )
+def _torch(facts: Facts) -> Finding:
+    build = f"CUDA {facts.cuda}" if facts.cuda else "CPU"
+    value = f"{facts.torch} ({build} build), {facts.threads} threads on {facts.cores} cores"
+    return _finding("torch", value, GOOD, "The library that computes.")
 
 
-def _gpus() -> list[Finding]:
-    if torch.cuda.is_available():
-        return [_gpu(index) for index in range(torch.cuda.device_count())]
-    name = _nvidia_smi("name")
-    if name:
+def _gpus(facts: Facts) -> list[Finding]:
+    if facts.gpus:
         return [
-            Finding(
-                name="gpu",
-                value=name,
-                state=State.MISSING,
-                meaning="There is an NVIDIA GPU, but this torch build cannot use it.",
-                remedy="Run the set-up again; it installs the build for your driver.",
-            )
+            _gpu(gpu, f"gpu {index}" if index else "gpu") for index, gpu in enumerate(facts.gpus)
         ]
     return [
-        Finding(
-            name="gpu",
-            value="none",
-            state=State.LIMITED,
-            meaning="Only the demo model runs well without an NVIDIA GPU.",
-            remedy="The 26B model needs an NVIDIA GPU with 18 GB or more.",
+        _finding(
+            "gpu",
+            "none",
+            LIMITED,
+            "Only the demo model runs well without an NVIDIA GPU.",
+            "The 26B model needs an NVIDIA GPU with 18 GB or more.",
         )
     ]
 
 
-def _gpu(index: int) -> Finding:
-    free, total = torch.cuda.mem_get_info(index)
-    major, minor = torch.cuda.get_device_capability(index)
-    if (major, minor) < (8, 0):
-        state, meaning = (
-            State.MISSING,
+def _gpu(gpu: Gpu, name: str) -> Finding:
+    major, minor = gpu.capability
+    value = (
+        f"{gpu.name}, {_gib(gpu.memory_free)} of {_gib(gpu.memory_total)} GiB free, "
+        f"compute capability {major}.{minor}, driver {gpu.driver or 'unknown'}"
+    )
+    if gpu.capability != (0, 0) and gpu.capability < _OLDEST_GPU:
+        return _finding(
+            name,
+            value,
+            MISSING,
             "Too old: compute capability 8.0 is needed (RTX 30 or newer).",
+            "The demo model runs on the processor.",
         )
-    elif free < _NEEDED_VRAM:
-        state, meaning = State.LIMITED, "Not enough free memory for the 26B model."
-    else:
-        state, meaning = State.GOOD, "Fits the 26B model in four bits."
-    return Finding(
-        name=f"gpu {index}",
-        value=(
-            f"{torch.cuda.get_device_name(index)}, {free / GIB:.1f} of {total / GIB:.1f} GiB free, "
-            f"compute capability {major}.{minor}, driver {_nvidia_smi('driver_version') or 'unknown'}"
-        ),
-        state=state,
-        meaning=meaning,
-        remedy="Close programs that use the GPU." if state is State.LIMITED else "",
+    if not gpu.is_usable:
+        return _finding(
+            name,
+            value,
+            MISSING,
+            "There is an NVIDIA GPU, but this torch build cannot use it.",
+            "Run the set-up again; it installs the build for your driver.",
+        )
+    if gpu.memory_free >= _NEEDED_VRAM:
+        return _finding(name, value, GOOD, "Fits the 26B model in four bits.")
+    if gpu.memory_total < _NEEDED_VRAM:
+        return _finding(
+            name,
+            value,
+            LIMITED,
+            "It has too little memory for the whole 26B model.",
+            "Load it with a short context and small weights, or take the demo model.",
+        )
+    if not gpu.holders:
+        return _finding(
+            name,
+            value,
+            LIMITED,
+            "Not enough free memory for the 26B model.",
+            "Close programs that use the GPU.",
+        )
+    held = ", ".join(f"{each.name} {_gib(each.size)} GiB" for each in gpu.holders[:3])
+    return _finding(
+        name,
+        f"{value}; held by {held}",
+        LIMITED,
+        "Not enough free memory for the 26B model.",
+        f"Close {gpu.holders[0].name}, which holds {_gib(gpu.holders[0].size)} GiB of it.",
     )
 
 
-def _triton() -> Finding:
-    has_gpu = torch.cuda.is_available()
-    is_there = importlib.util.find_spec("triton") is not None
-    return triton_finding(
-        version=importlib.metadata.version("triton") if is_there else "",
-        why_not=why_not(torch.device("cuda")) if has_gpu else None,
-        has_gpu=has_gpu,
-        has_compiler=sys.platform == "win32" or has_compiler(),  # there Triton brings its own
-        has_folder=is_writable(usual_folder()) if has_gpu else True,
-    )
-
-
-def triton_finding(
-    *, version: str, why_not: str | None, has_gpu: bool, has_compiler: bool, has_folder: bool
-) -> Finding:
-    """What Triton can do here. version: empty where it is not installed."""
-    state, remedy = State.LIMITED, ""
+def triton_finding(facts: TritonFacts, *, has_gpu: bool) -> Finding:
+    """What the kernels' compiler can do here."""
+    value = facts.version or "not installed"
     if not has_gpu:
-        state, meaning = State.GOOD, "Not needed on a CPU."
-    elif why_not is not None:
-        meaning = f"The fast GPU kernels cannot be used: {why_not}."
-    elif not has_compiler:
-        meaning = "It needs a C compiler to make the fast GPU kernels."
-        remedy = "Install one, such as gcc."
-    elif not has_folder:
-        state = State.GOOD
-        meaning = "Its usual folder cannot be written, so Redraft gives it one of its own."
-    else:
-        state, meaning = State.GOOD, "Compiles the fast GPU kernels."
-    return Finding(
-        name="triton",
-        value=version or "not installed",
-        state=state,
-        meaning=meaning,
-        remedy=remedy,
-    )
+        return _finding("triton", value, GOOD, "Not needed on a CPU.")
+    if facts.why_not is not None:
+        return _finding(
+            "triton",
+            value,
+            LIMITED,
+            f"The fast GPU kernels cannot be used: {facts.why_not}.",
+            "Models run all the same, more slowly.",
+        )
+    if not facts.has_compiler:
+        return _finding(
+            "triton",
+            value,
+            LIMITED,
+            "It needs a C compiler to make the fast GPU kernels.",
+            "Install one, such as gcc.",
+        )
+    if facts.trial:
+        return _finding(
+            "triton",
+            value,
+            LIMITED,
+            f"A small GPU kernel did not run: {facts.trial}.",
+            "Models run all the same, more slowly.",
+        )
+    if not facts.has_folder:
+        return _finding(
+            "triton",
+            value,
+            GOOD,
+            "Its usual folder cannot be written, so Redraft gives it one of its own.",
+        )
+    return _finding("triton", value, GOOD, "Compiles the fast GPU kernels.")
 
 
 def kernels_finding(selection: Selection) -> Finding:
     """Which operations run by their kernels on this PC, and why the others do not."""
     total, left_out = len(selection.choices), selection.left_out
+    value = f"{total - len(left_out)} of {total} operations fast"
+    if not left_out:
+        return _finding("kernels", value, GOOD, "All passed their test.")
     why = "; ".join(f"{choice.name}: {choice.why}" for choice in left_out)
-    return Finding(
-        name="kernels",
-        value=f"{total - len(left_out)} of {total} operations fast",
-        state=State.LIMITED if left_out else State.GOOD,
-        meaning=f"The others go the plain way. {why}." if left_out else "All passed their test.",
-    )
+    return _finding("kernels", value, LIMITED, f"The others go the plain way. {why}.")
 
 
-def _nvidia_smi(field: str) -> str:
-    """One field of the first GPU as the driver tells it; empty without a driver."""
-    lines = nvidia_smi(f"--query-gpu={field}", "--format=csv,noheader")
-    return lines[0] if lines else ""
+def without_user(text: str) -> str:
+    """Without the names of the user, the home folder and the PC: fit to be shown to strangers."""
+    text = re.sub(re.escape(str(Path.home())), "~", text, flags=re.I)
+    for name in (_user(), platform.node()):
+        if len(name) > 1:
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "<name>", text, flags=re.I)
+    return text
+
+
+def _user() -> str:
+    with suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    return ""
+
+
+def _as_text(findings: tuple[Finding, ...]) -> str:
+    lines = []
+    for each in findings:
+        lines.append(f"{each.name:<8} {each.state.value:<8} {each.value}")
+        lines.append(f"{'':<17} {each.meaning} {each.remedy}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f}"

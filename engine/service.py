@@ -1,14 +1,14 @@
 """Serves requests to the model: clients in, events out, on threads of its own.
 
-One engine thread loads, unloads and generates; one job worker does slow file work beside it. Each
-client gets the events of its own requests, in order, and exactly one terminal event a request,
-whatever happens. What a model is, the service does not know: it is handed two functions.
+One engine thread loads, unloads and generates; job workers do slow file work beside it, so that a
+look at what is here never waits for a download of hours. Each client gets the events of its own
+requests, in order, and exactly one terminal event a request, whatever happens. What a model is, the
+service does not know: it is handed two functions.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import threading
 import time
@@ -25,8 +25,10 @@ from engine.messages import (
     ErrorKind,
     GenerationRequest,
     JobDone,
+    JobKind,
     JobProgress,
     JobRequest,
+    JobResult,
     Loading,
     LoadRequest,
     Ready,
@@ -54,8 +56,31 @@ class Pipeline(Protocol):
     def close(self) -> None: ...
 
 
+class JobReport(Protocol):
+    """What a job says of its progress; the fields are those of `JobProgress`."""
+
+    def __call__(
+        self,
+        what: str,
+        done: int,
+        total: int,
+        /,
+        *,
+        file: str = "",
+        speed: float = 0.0,
+        seconds_left: float | None = None,
+        wait: float = 0.0,
+    ) -> None: ...
+
+
 Load = Callable[[LoadRequest, Report, Cancelled], Pipeline]
-RunJob = Callable[[JobRequest, Report, Cancelled], dict[str, object]]
+RunJob = Callable[[JobRequest, JobReport, Cancelled], JobResult]
+
+_WORKERS = {
+    "looks": (JobKind.LIBRARY, JobKind.LOOK_UP, JobKind.DOCTOR),
+    "network": (JobKind.DOWNLOAD,),
+    "disk": (JobKind.PREPARE, JobKind.CHECK, JobKind.VERIFY, JobKind.DELETE, JobKind.MOVE),
+}
 
 SHUTDOWN = EngineError(
     kind=ErrorKind.SHUTDOWN,
@@ -67,24 +92,28 @@ NOTHING_LOADED = EngineError(
     message="No model is loaded yet.",
     remedy="Load a model, then send this again.",
 )
+_OWN_WORDS = (LOST.kind, ErrorKind.CANCELLED)  # a cancel does not hide these
 
 
 class EngineService:
-    """Owns the engine thread and the job worker. `start` once, `stop` once."""
+    """Owns the engine thread and the job workers. `start` once, `stop` once."""
 
     def __init__(self, load: Load, run_job: RunJob) -> None:
         self._load = load
         self._run_job = run_job
         self._ids = itertools.count(1)
         self._engine_lane = Lane()
-        self._job_lane = Lane()
+        self._job_lanes = {name: Lane() for name in _WORKERS}
         self._pipeline: Pipeline | None = None  # belongs to the engine thread
         self._why_nothing = NOTHING_LOADED  # belongs to the engine thread
         self._lost: EngineError | None = None  # belongs to the engine thread
         # Daemons: a worker stuck inside a library must not keep a closed application alive.
         self._threads = (
             threading.Thread(target=self._engine_main, name="redraft-engine", daemon=True),
-            threading.Thread(target=self._job_main, name="redraft-jobs", daemon=True),
+            *(
+                threading.Thread(target=self._job_main, args=(lane,), name=name, daemon=True)
+                for name, lane in self._job_lanes.items()
+            ),
         )
 
     def start(self) -> None:
@@ -103,7 +132,7 @@ class EngineService:
         """
         deadline = time.monotonic() + timeout
         running = []
-        for lane in (self._engine_lane, self._job_lane):
+        for lane in self._lanes():
             waiting, current = lane.close()
             for ticket in waiting:
                 ticket.fail(SHUTDOWN)
@@ -118,24 +147,32 @@ class EngineService:
 
     def _submit(self, client: Client, request: Request) -> int:
         ticket = Ticket(request_id=next(self._ids), request=request, client=client)
-        lane = self._job_lane if isinstance(request, JobRequest) else self._engine_lane
+        lane = self._lane_of(request)
         if not lane.put(ticket):
             ticket.fail(SHUTDOWN)
         return ticket.request_id
 
     def _cancel(self, client: Client, request_id: int) -> None:
-        for lane in (self._engine_lane, self._job_lane):
+        for lane in self._lanes():
             waiting = lane.cancel(client, request_id)
             if waiting is not None:
                 waiting.stop()
+
+    def _lanes(self) -> tuple[Lane, ...]:
+        return (self._engine_lane, *self._job_lanes.values())
+
+    def _lane_of(self, request: Request) -> Lane:
+        if not isinstance(request, JobRequest):
+            return self._engine_lane
+        return next(self._job_lanes[name] for name in _WORKERS if request.kind in _WORKERS[name])
 
     def _engine_main(self) -> None:
         while (ticket := self._engine_lane.take()) is not None:
             self._guard(ticket, self._serve)
         self._close_pipeline()
 
-    def _job_main(self) -> None:
-        while (ticket := self._job_lane.take()) is not None:
+    def _job_main(self, lane: Lane) -> None:
+        while (ticket := lane.take()) is not None:
             self._guard(ticket, self._serve_job)
 
     def _guard(self, ticket: Ticket, serve: Callable[[Ticket], None]) -> None:
@@ -146,7 +183,7 @@ class EngineService:
         try:
             serve(ticket)
         except EngineFault as fault:
-            was_asked = ticket.cancelled.is_set() and fault.error.kind is not LOST.kind
+            was_asked = ticket.cancelled.is_set() and fault.error.kind not in _OWN_WORDS
             self._fail(ticket, CANCELLED if was_asked else fault.error)
         except BaseException as error:  # also panics of Rust libraries, which are no Exception
             log.exception("request %d failed", ticket.request_id)
@@ -211,13 +248,31 @@ class EngineService:
         if not isinstance(ticket.request, JobRequest):
             raise TypeError("only jobs belong into the job lane")
 
-        def report(what: str, done: int, total: int) -> None:
-            ticket.post(
-                JobProgress(request_id=ticket.request_id, what=what, done=done, total=total)
+        def report(
+            what: str,
+            done: int,
+            total: int,
+            /,
+            *,
+            file: str = "",
+            speed: float = 0.0,
+            seconds_left: float | None = None,
+            wait: float = 0.0,
+        ) -> None:
+            progress = JobProgress(
+                request_id=ticket.request_id,
+                what=what,
+                done=done,
+                total=total,
+                file=file,
+                speed=speed,
+                seconds_left=seconds_left,
+                wait=wait,
             )
+            ticket.post(progress)
 
         result = self._run_job(ticket.request, report, ticket.cancelled.is_set)
-        ticket.post(JobDone(request_id=ticket.request_id, result=json.dumps(result)))
+        ticket.post(JobDone(request_id=ticket.request_id, result=result))
 
     def _close_pipeline(self) -> None:
         if self._lost is not None:  # its memory goes with the process: freeing it may crash

@@ -15,6 +15,7 @@ from engine.messages import (
     FinishReason,
     GenerationRequest,
     JobRequest,
+    Library,
     LoadRequest,
     Prefill,
     Ready,
@@ -183,8 +184,8 @@ class FakePipeline:
 
 def no_jobs(
     request: JobRequest, report: Callable[[str, int, int], None], cancelled: Cancelled
-) -> dict[str, object]:
-    return {"kind": request.kind.value}
+) -> Library:
+    return Library(models=(), home=request.home, free=0)
 
 
 def of_type(events: list[Event], kind: type) -> list[Event]:

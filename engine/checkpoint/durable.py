@@ -18,6 +18,7 @@ else:
     import fcntl
 
 PART = ".part"  # the ending of a file that is not finished
+NOTE = "redraft.json"  # in a folder of ours: which model it is for; written first
 PIECE = 16 << 20  # bytes read or written at once
 _RENAME_PATIENCE = 2.5  # seconds; on Windows a virus scanner may hold a new file that long
 

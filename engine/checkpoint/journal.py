@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.checkpoint.blob import Blob
-from engine.checkpoint.durable import PART, read_pieces, rename, write_file
+from engine.checkpoint.durable import NOTE, PART, read_pieces, rename, write_file
 from engine.checkpoint.manifest import COMPLETE, FileRecord, Manifest, read_manifest, to_bytes
 from engine.checkpoint.origin import without_hashes
 from engine.checkpoint.prepared import JOURNAL, SETTINGS, Advance, check_hash, check_header
@@ -39,7 +39,7 @@ class Target:
                 "Choose another folder.",
                 str(self.folder),
             )
-        if JOURNAL not in names and names - {LOCK, JOURNAL + PART}:
+        if JOURNAL not in names and names - {LOCK, NOTE, NOTE + PART, JOURNAL + PART}:
             raise EngineFault(
                 ErrorKind.BAD_REQUEST,
                 f"The folder {self.folder.name} is not empty.",

@@ -165,6 +165,7 @@ def _fetch_file(job: _Job, file: RemoteFile) -> Fetched:
         digest = _assemble(job, file, part)
         if digest.found != file.digest:  # every block is as it arrived: it arrived wrong
             part.forget()
+            job.pace.repaired(file.name)
             digest = _assemble(job, file, part)
         if digest.found != file.digest:
             part.forget()
@@ -203,8 +204,10 @@ def _assemble(job: _Job, file: RemoteFile, part: PartFile) -> _Digest:
     digest, index = _Digest(file), 0
     while index < part.count:
         job.pace.check()
-        data = part.read(index)
+        was_known, data = index in part.hashes, part.read(index)
         if data is None:
+            if was_known:
+                job.pace.repaired(file.name)
             index = _fetch_run(job, file, part, index, digest)
         else:
             digest.update(data)

@@ -63,6 +63,8 @@ class RemoteFile:
     size: int  # bytes
     sha256: str = ""  # hexadecimal, of the bytes
     git_sha1: str = ""  # hexadecimal, of a git blob: "blob SIZE\0" and the bytes
+    repo: str = ""  # where it comes from another repository than the listing's
+    commit: str = ""  # of that one
 
     @property
     def digest(self) -> str:
@@ -76,11 +78,16 @@ class Listing:
     repo: str
     commit: str
     files: tuple[RemoteFile, ...]
+    licence: str = ""
+    gated: bool = False  # for those alone who have asked for it on its page
 
     def address(self, hub: Hub, file: RemoteFile) -> str:
         """The resolve address: the hub answers with the bytes or says where they are."""
         return hf_hub_url(
-            self.repo, file.name, revision=self.commit, endpoint=hub.endpoint.rstrip("/")
+            file.repo or self.repo,
+            file.name,
+            revision=file.commit or self.commit,
+            endpoint=hub.endpoint.rstrip("/"),
         )
 
 
@@ -101,7 +108,14 @@ def list_files(hub: Hub, repo: str, revision: str = "main") -> Listing:
             )
             for each in info.siblings or ()
         )
-        listing = Listing(repo=repo, commit=info.sha or "", files=files)
+        tags = [tag for tag in info.tags or () if tag.startswith("license:")]
+        listing = Listing(
+            repo=repo,
+            commit=info.sha or "",
+            files=files,
+            licence=tags[0].removeprefix("license:") if tags else "",
+            gated=bool(info.gated),
+        )
     except HFValidationError as fault:
         raise EngineFault(
             ErrorKind.BAD_REQUEST,

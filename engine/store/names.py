@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.checkpoint.durable import PART
+from engine.checkpoint.durable import NOTE, PART
 from engine.messages import EngineFault, ErrorKind
 
 BLOCKS = ".blocks"  # the ending of the journal of a file that is not finished
@@ -50,7 +50,7 @@ def _is_safe(name: str) -> bool:
     if any(unicodedata.category(each) == "Cs" for each in name):  # no UTF-8, so no name
         return False
     pieces = name.split("/")
-    if pieces[0].casefold() in (LOCK, RECORD) or name.casefold().endswith((PART, BLOCKS)):
+    if pieces[0].casefold() in (LOCK, RECORD, NOTE) or name.casefold().endswith((PART, BLOCKS)):
         return False
     return all(
         piece not in ("", ".", "..")

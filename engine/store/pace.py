@@ -20,6 +20,7 @@ class Progress:
     total: int  # bytes
     speed: float  # bytes a second that came over the network in the last seconds
     wait: float  # seconds until a broken connection is tried again; 0 where none is broken
+    file: str = ""  # the one that was worked on last
 
 
 def _never() -> bool:
@@ -30,7 +31,7 @@ def _no_limit() -> float:
     return 0.0
 
 
-def _nobody(progress: Progress) -> None:
+def _nobody(news: object) -> None:
     pass
 
 
@@ -41,6 +42,7 @@ class Control:
     stop: Callable[[], bool] = _never  # True pauses: what has arrived is kept
     limit: Callable[[], float] = _no_limit  # bytes a second of all files together; 0: no limit
     progress: Callable[[Progress], None] = _nobody  # one call at a time
+    repaired: Callable[[str], None] = _nobody  # a file of which something wrong is fetched again
 
 
 class Pace:
@@ -54,6 +56,7 @@ class Pace:
         self._arrived: deque[tuple[float, int]] = deque()
         self._free_at = 0.0  # when the limit allows the next bytes
         self._reported = 0.0
+        self._file = ""
 
     def end(self) -> None:
         """Makes every other thread stop."""
@@ -87,9 +90,13 @@ class Pace:
     def reached(self, name: str, done: int) -> None:
         """The file has `done` bytes."""
         with self._lock:
-            self._done[name] = done
+            self._done[name], self._file = done, name
             if time.monotonic() - self._reported >= TICK:
                 self._report(0.0)
+
+    def repaired(self, name: str) -> None:
+        """Something of the file was wrong, and is fetched again."""
+        self._control.repaired(name)
 
     def finish(self) -> None:
         with self._lock:
@@ -112,4 +119,6 @@ class Pace:
         bytes_in = sum(count for _, count in self._arrived)
         speed = bytes_in / max(seconds, TICK)
         done = sum(self._done.values())
-        self._control.progress(Progress(done=done, total=self._total, speed=speed, wait=wait))
+        self._control.progress(
+            Progress(done=done, total=self._total, speed=speed, wait=wait, file=self._file)
+        )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from engine.doctor import State, kernels_finding, triton_finding
+from engine.doctor import TritonFacts, kernels_finding, triton_finding
 from engine.kernels.selection import Choice, Selection
+from engine.messages import FindingState as State
 
-GOOD = {
-    "version": "3.7.1",
-    "why_not": None,
-    "has_gpu": True,
-    "has_compiler": True,
-    "has_folder": True,
-}
+GOOD = TritonFacts(version="3.7.1")
 
 
 @pytest.mark.parametrize(
@@ -24,12 +21,15 @@ GOOD = {
         ({"version": "", "why_not": "Triton cannot be imported (x)"}, State.LIMITED, "imported"),
         ({"why_not": "this GPU is too old for them"}, State.LIMITED, "too old"),
         ({"has_compiler": False}, State.LIMITED, "C compiler"),
+        ({"trial": "it took too long"}, State.LIMITED, "did not run: it took too long"),
         ({"has_folder": False}, State.GOOD, "one of its own"),
     ],
     ids=str,
 )
 def test_triton(changed: dict[str, object], state: State, words: str) -> None:
-    found = triton_finding(**{**GOOD, **changed})
+    has_gpu = bool(changed.get("has_gpu", True))
+    facts = {name: value for name, value in changed.items() if name != "has_gpu"}
+    found = triton_finding(replace(GOOD, **facts), has_gpu=has_gpu)  # type: ignore[arg-type]
     assert found.state is state
     assert words in found.meaning
     assert found.value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ from engine.messages import (
     TERMINAL,
     ChatRequest,
     Committed,
+    Deleted,
     Draft,
     EngineFault,
     ErrorKind,
@@ -467,7 +467,7 @@ def test_a_job_runs_beside_an_answer(serve):
 
     def run_job(request, report, cancelled):
         report("Checking", 1, 4)
-        return {"model": request.model, "good": True}
+        return Deleted(path=request.model, freed=4)
 
     client = loaded(serve(FakePipeline(gated(gate)), run_job=run_job))
     running = client.submit(chat("stop me"))
@@ -475,7 +475,7 @@ def test_a_job_runs_beside_an_answer(serve):
     job = client.submit(JobRequest(kind=JobKind.VERIFY, model="demo"))
     events = until_end(client, job)
     assert [type(event) for event in events[job]] == [JobProgress, JobDone]
-    assert json.loads(events[job][-1].result) == {"model": "demo", "good": True}
+    assert events[job][-1].result == Deleted(path="demo", freed=4)
     client.cancel(running)
     assert isinstance(last_of(client, running), Finished)
 

@@ -1,0 +1,37 @@
+"""The note in a folder that Redraft has made: which model it is for, from the first byte on.
+
+The record (`engine.store.record`) is written last and says what is whole; the note is written first
+and says what is to come, so that a download that was killed is known and goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.checkpoint.durable import NOTE, write_file
+from engine.messages.plain import from_plain, to_plain
+from engine.store.catalogue import Offer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    offer: Offer
+    size: int  # bytes that the folder will have
+    commit: str
+    prepared_from: str = ""  # path of the source; empty for a download
+
+
+def write_note(folder: Path, note: Note) -> None:
+    """Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder / NOTE, [json.dumps(to_plain(note), indent=1).encode()])
+
+
+def read_note(folder: Path) -> Note | None:
+    """None where there is none that can be used."""
+    try:
+        return from_plain(Note, json.loads((folder / NOTE).read_bytes()))
+    except (OSError, ValueError, RecursionError):
+        return None
