@@ -29,6 +29,8 @@ ENGINE_TEXTS = {
     "EngineError": ("message", "remedy"),
     "WayOut": ("words",),
     "Choice": ("why", "remedy"),
+    "Finding": ("meaning", "remedy"),
+    "ModelEntry": ("note",),
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -107,8 +109,14 @@ def engine_keys() -> set[str]:
         for function in ast.walk(tree):
             if isinstance(function, Function):
                 keys |= set(handed_in(function, calls))
+    keys |= {model["note"] for model in models_on_offer()}
     # a name out of a configuration file is no language
     return {key for key in keys if key and re.search(r"[A-Za-z]{2}", key) and not is_code(key)}
+
+
+def models_on_offer() -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads((ASSETS / "catalogue.json").read_text("utf-8"))["models"]
+    return found
 
 
 def handed_in(function: Function, calls: list[ast.Call]) -> Iterator[str | None]:
