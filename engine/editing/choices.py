@@ -30,7 +30,7 @@ def choose(job: Job, window: Window, here: Surroundings) -> list[Filled]:
             Filled(
                 candidate=number,
                 texts=(choice,),
-                score=document_score(job, layout, canvas, 0, 1),
+                score=document_score(job, layout, canvas),
                 checks=tuple(
                     seam_checks(here.before, choice, here.after, gap.index, here.original)
                 ),

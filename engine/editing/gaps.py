@@ -9,12 +9,14 @@ from engine.editing.choices import choose
 from engine.editing.infill import Filled, Surroundings, fill_window
 from engine.editing.instruct import passage_only
 from engine.editing.job import Job
-from engine.editing.length import GUESS, limits
+from engine.editing.length import GUESS, limits, usual_limits
 from engine.editing.long_gap import fill_long_gap, is_long
 from engine.editing.prompts import infill_words
 from engine.editing.prove import fill, in_order
+from engine.editing.ranking import is_open
 from engine.editing.seams import NEAR
-from engine.editing.window import build_window, check_spans, groups
+from engine.editing.sentences import with_lengths
+from engine.editing.window import build_window, groups, refused
 from engine.messages import EngineFault, ErrorKind, RequestEvent, Span
 
 AROUND = 6000  # characters of the document that a prompt shows on each side of its gaps
@@ -27,8 +29,7 @@ def fill_gaps(job: Job, text: str) -> Generator[RequestEvent, None, list[Filled]
     None at all where even one window has no candidate that passed. Raises EngineFault for spans
     that cannot be filled.
     """
-    spans = list(job.request.spans)
-    check_spans(text, spans)
+    spans = _with_lengths(job, text)
     capacity = job.loaded.model.config.canvas_length - 1
     found: list[tuple[list[int], list[Filled]]] = []
     for number, indices in enumerate(_groups(job, text, spans, capacity)):
@@ -40,6 +41,16 @@ def fill_gaps(job: Job, text: str) -> Generator[RequestEvent, None, list[Filled]
     count = max(len(candidates) for _, candidates in found)
     whole = [_join(found, place, len(spans)) for place in range(count)]
     return whole[: job.request.alternatives]
+
+
+def _with_lengths(job: Job, text: str) -> list[Span]:
+    """The spans of the request, with lengths where sentences are missing."""
+    found = []
+    for index, span in enumerate(job.request.spans):
+        here = surroundings(text, job.request.spans, index)
+        most = usual_limits(job)[1]
+        found.append(with_lengths(job.loaded.tokenizer, span, here.before, here.after, most))
+    return found
 
 
 def surroundings(text: str, spans: Sequence[Span], index: int) -> Surroundings:
@@ -56,12 +67,20 @@ def surroundings(text: str, spans: Sequence[Span], index: int) -> Surroundings:
 
 
 def _groups(job: Job, text: str, spans: Sequence[Span], capacity: int) -> list[list[int]]:
-    """Which spans are filled together. One with choices stands alone."""
+    """Which spans are filled together. One with choices stands alone, parts of one never do."""
     room = []
     for span in spans:
         alone = span.choices or is_long(job, span)
         room.append(capacity if alone else span.length_hint or (span.lengths or (0, 4 * GUESS))[1])
-    return groups(job.loaded.tokenizer, text, spans, room, capacity)
+    found: list[list[int]] = []
+    for indices in groups(job.loaded.tokenizer, text, spans, room, capacity):
+        if found and job.parts[found[-1][-1]].owner == job.parts[indices[0]].owner:
+            if is_long(job, spans[found[-1][-1]]) or is_long(job, spans[indices[0]]):
+                raise refused("A gap with protected words in it must fit on one canvas.")
+            found[-1] += indices
+        else:
+            found.append(indices)
+    return found
 
 
 def _fill_group(
@@ -71,7 +90,7 @@ def _fill_group(
     seed += job.run.seed
     if not job.switches.pinned:
         return (yield from _one_by_one(job, text, spans, indices, seed))
-    prompt = _prompt(job, text, spans, indices)
+    prompt = gap_prompt(job, text, spans, indices)
     yield from job.read(prompt)
     first = spans[indices[0]]
     if is_long(job, first):
@@ -94,9 +113,11 @@ def _fill_group(
 
 
 def _least(job: Job, span: Span, count: int) -> int:
-    """Tokens that are kept free for one of `count` gaps: together a quarter of the canvas."""
+    """Tokens that are kept free for one of `count` gaps: together a quarter of the canvas, or half
+    of it where so much was asked for."""
     low, high = limits(job, span)
-    return max(low, min(high, job.loaded.model.config.canvas_length // (4 * count)))
+    share = 2 if is_open(span) else 4
+    return max(low, min(high, job.loaded.model.config.canvas_length // (share * count)))
 
 
 def _one_by_one(
@@ -123,7 +144,7 @@ def _one_by_one(
     ]
 
 
-def _prompt(job: Job, text: str, spans: Sequence[Span], indices: Sequence[int]) -> list[int]:
+def gap_prompt(job: Job, text: str, spans: Sequence[Span], indices: Sequence[int]) -> list[int]:
     """The request for a window, with as much of the document as there is room for."""
     fits = job.loaded.context - job.loaded.model.config.canvas_length
     around = AROUND

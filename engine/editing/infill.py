@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from engine.denoise import StepResult
+from engine.editing.forms import has_form
 from engine.editing.job import Job, cells
 from engine.editing.layout import Layout, Rules, stack
 from engine.editing.length import combinations, constraints_for, first_doubts, probe
 from engine.editing.polish import polish, shorter
-from engine.editing.ranking import document_score, penalty
+from engine.editing.ranking import Doubts, fit, penalty
 from engine.editing.seams import seam_checks
 from engine.editing.window import Window
-from engine.messages import Check, CheckKind, RequestEvent
+from engine.messages import Check, CheckKind, RequestEvent, Span
 
 CANDIDATES = 4  # at least so many are made, whatever number was asked for
 FATAL = frozenset(CheckKind) - {CheckKind.LOST, CheckKind.BRACKETS, CheckKind.UNCHANGED}
@@ -102,7 +103,7 @@ def _round(
     tokenizer, config = job.loaded.tokenizer, job.loaded.model.config
     layouts = [Layout(window=window, lengths=each) for each in lengths]
     pins = stack(tokenizer, config, layouts)
-    doubts: list[float] = []
+    doubts: list[Doubts] = []
 
     def at_first(result: StepResult) -> None:
         if result.step == 1:
@@ -114,7 +115,7 @@ def _round(
         constraints_for(job, rules, layouts, pins),
         job.sampling(job.gap_steps),
         seed=seed,
-        cells=cells(layouts, range(label, label + len(layouts))),
+        cells=cells(job.parts, layouts, range(label, label + len(layouts))),
         each=at_first,
     )
     candidates = [
@@ -140,19 +141,29 @@ def _read(
     ids: Tensor,
     around: Sequence[Surroundings],
     candidate: int,
-    doubt: float,
+    doubts: Doubts,
 ) -> Filled:
     """A settled canvas as texts, with what the checks find in them."""
     texts, checks = read_texts(job, layout, ids.tolist(), around)
-    fit = document_score(job, layout, ids, 0, len(layout.lengths))
     return Filled(
         candidate=candidate,
         texts=texts,
-        score=fit - job.switches.doubt * doubt - penalty(checks),
+        score=fit(job, layout, ids, doubts) - penalty(checks),
         checks=checks,
         tokens=layout.lengths,
         first_id=int(ids[layout.slots[0].start]),
     )
+
+
+def text_checks(span: Span, index: int, text: str | None, here: Surroundings) -> list[Check]:
+    """What is wrong with the text of one gap; None is one that could not be read from its ids."""
+    if text is None or "\ufffd" in text:
+        return [Check(kind=CheckKind.BROKEN, span=index, text=text or "")]
+    if not text.strip():
+        return [Check(kind=CheckKind.EMPTY, span=index)]
+    if span.schema is not None and not has_form(span.schema, text):
+        return [Check(kind=CheckKind.BROKEN, span=index, text=text)]
+    return seam_checks(here.before, text, here.after, index, here.original)
 
 
 def read_texts(
@@ -166,13 +177,9 @@ def read_texts(
     for gap, slot, here in zip(layout.window.gaps, layout.slots, around, strict=True):
         opened = decode(ids[slot])
         joined = decode(ids[at : slot.stop])
-        text = gap.text(opened)
-        if text is None or "\ufffd" in opened or joined != decode(ids[at : slot.start]) + opened:
-            checks.append(Check(kind=CheckKind.BROKEN, span=gap.index, text=opened))
-        elif not text.strip():
-            checks.append(Check(kind=CheckKind.EMPTY, span=gap.index))
-        else:
-            checks += seam_checks(here.before, text, here.after, gap.index, here.original)
+        is_whole = joined == decode(ids[at : slot.start]) + opened
+        text = gap.text(opened) if is_whole else None
+        checks += text_checks(gap.span, gap.index, text, here)
         texts.append(text or "")
         at = slot.stop
     return tuple(texts), tuple(checks)

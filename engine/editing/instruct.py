@@ -12,13 +12,13 @@ from dataclasses import replace
 import torch
 
 from engine.denoise import FREE, Constraints
-from engine.editing.infill import Filled, Surroundings, is_good
+from engine.editing.infill import Filled, Surroundings, is_good, text_checks
 from engine.editing.job import Cell, Job
 from engine.editing.length import base_constraints
 from engine.editing.prompts import passage_only_words
 from engine.editing.ranking import penalty
-from engine.editing.seams import overlap_before, overlap_behind, seam_checks
-from engine.messages import Check, CheckKind, RequestEvent, Span
+from engine.editing.seams import overlap_before, overlap_behind
+from engine.messages import RequestEvent, Span
 
 MOST_CANVASES = 4  # of one answer
 AROUND = 4000  # characters of the document that the fallback's prompt shows on each side
@@ -88,16 +88,15 @@ def passage_only(
     if prompt is None:
         return None
     yield from job.read(prompt)
-    (ids,) = yield from answers(job, prompt, rows=1, span=index, seed=seed, label=LABEL)
+    part = job.parts[index]
+    (ids,) = yield from answers(
+        job, prompt, rows=1, span=part.owner, seed=seed, label=LABEL, settled=[part.settled]
+    )
     if ids is None:
         return None
     score = job.mean_score(prompt, ids)
     new = _aligned(job.loaded.tokenizer.decode(ids), here)
-    checks: list[Check] = seam_checks(here.before, new, here.after, index, here.original)
-    if not new.strip():
-        checks.append(Check(kind=CheckKind.EMPTY, span=index))
-    elif "\ufffd" in new:
-        checks.append(Check(kind=CheckKind.BROKEN, span=index))
+    checks = text_checks(span, index, new, here)
     filled = Filled(
         candidate=LABEL,
         texts=(new,),

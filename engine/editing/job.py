@@ -20,6 +20,7 @@ from engine.messages import (
     RequestEvent,
     Role,
     Sampling,
+    Span,
     TokenState,
     Turn,
 )
@@ -47,26 +48,48 @@ class Cell:
     stop_ids: frozenset[int] = frozenset()  # where the canvas is free: what may end the text
 
 
-def cell_of(layout: Layout, place: int, row: int, candidate: int) -> Cell:
-    """Where the draft of one gap of a canvas is."""
-    gap, slot = layout.window.gaps[place], layout.slots[place]
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A stretch of a span of the request that is written anew, and what is protected beside it."""
+
+    span: Span
+    owner: int  # the span of the request
+    lead: str = ""  # protected text in front of it, up to the part before or the span's beginning
+    trail: str = ""  # behind the last part, up to the span's end
+
+    @property
+    def settled(self) -> tuple[str, ...]:
+        """The pieces that a draft begins with."""
+        return (self.lead,) if self.lead else ()
+
+
+def cell_of(parts: Sequence[Part], layout: Layout, place: int, row: int, candidate: int) -> Cell:
+    """Where the draft of the span is to which one gap of a canvas belongs."""
+    gaps, slots = layout.window.gaps, layout.slots
+    owner = parts[gaps[place].index].owner
+    own = [place for place, gap in enumerate(gaps) if parts[gap.index].owner == owner]
+    first, last = own[0], own[-1]
     return Cell(
         row=row,
         candidate=candidate,
-        span=gap.index,
-        slot=slot,
-        head=gap.head,
-        tail=gap.tail,
-        lent=gap.lent,
+        span=owner,
+        slot=slice(slots[first].start, slots[last].stop),
+        head=gaps[first].head,
+        tail=gaps[last].tail,
+        lent=gaps[last].lent + parts[gaps[last].index].trail,
+        settled=parts[gaps[first].index].settled,
     )
 
 
-def cells(layouts: Sequence[Layout], candidates: Sequence[int]) -> list[Cell]:
+def cells(
+    parts: Sequence[Part], layouts: Sequence[Layout], candidates: Sequence[int]
+) -> list[Cell]:
     """Where the drafts of a batch of canvases are; one candidate a row."""
     return [
-        cell_of(layout, place, row, candidates[row])
+        cell_of(parts, layout, place, row, candidates[row])
         for row, layout in enumerate(layouts)
-        for place in range(len(layout.lengths))
+        for place, gap in enumerate(layout.window.gaps)
+        if not place or parts[gap.index].owner != parts[layout.window.gaps[place - 1].index].owner
     ]
 
 
@@ -81,6 +104,7 @@ class Job:
     run: Run
     recorder: Recorder
     cancelled: IsCancelled
+    parts: Sequence[Part] = ()  # the gaps of the request; none where it is no infill
     _tries: dict[tuple[int, int], int] = field(default_factory=dict)  # span, candidate -> canvases
 
     def prompt(self, words: str) -> list[int]:

@@ -12,7 +12,8 @@ from torch import Tensor
 from engine.config import ModelConfig
 from engine.denoise import FREE
 from engine.editing.borders import ending_with, starting_with
-from engine.editing.window import Window
+from engine.editing.forms import may_hold
+from engine.editing.window import Gap, Window
 from engine.text.tokenizer import Tokenizer
 
 # Widths are multiples of a sixteenth of the canvas, a quarter at least: a model knows few others.
@@ -21,7 +22,8 @@ FEWEST_PARTS = 4
 
 _RESERVED = re.compile(r"<(unused\d+|unk|mask)>")  # not text, though no markup either
 
-ORDINARY, HEAD, TAIL, BOTH = range(4)  # kinds of rules of a gap; ORDINARY is the first of all
+ORDINARY = 0  # the rule of all text outside of gaps
+HEAD, TAIL, BOTH, MIDDLE = KINDS = range(4)  # the rules of one gap, by position
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,37 +78,27 @@ class Rules:
     @staticmethod
     def of(tokenizer: Tokenizer, config: ModelConfig, window: Window) -> Rules:
         """Rule 0 bars special ids; behind it each gap has one for its first position, one for its
-        last and one where these are the same."""
+        last, one where these are the same and one for all between them."""
         never = torch.ones(config.vocab_size, dtype=torch.bool)
         never[: tokenizer.vocab_size] = False
         never[list(tokenizer.markup_ids)] = True
         never[[token for token, text in tokenizer.vocabulary if _RESERVED.fullmatch(text)]] = True
         rows = [never]
         for gap in window.gaps:
-            head = (
-                never
-                if not gap.head
-                else never | _all_but(starting_with(tokenizer, gap.head), config)
-            )
-            tail = (
-                never
-                if not gap.tail
-                else never | _all_but(ending_with(tokenizer, gap.tail), config)
-            )
-            rows += [head, tail, head | tail]
+            rows += [never | _barred(tokenizer, config, gap, kind) for kind in KINDS]
         return Rules(barred=torch.stack(rows))
 
     def without(self, gap: int, ids: Sequence[int]) -> Rules:
         """The same, with some ids barred from the first position of a gap as well."""
         barred = self.barred.clone()
         for kind in (HEAD, BOTH):
-            barred[3 * gap + kind, list(ids)] = True
+            barred[rule(gap, kind), list(ids)] = True
         return Rules(barred=barred)
 
     def only(self, gap: int, ids: Sequence[int]) -> Rules:
         """The same, with nothing but some ids allowed in a gap of one token."""
         barred = self.barred.clone()
-        row = barred[3 * gap + BOTH]
+        row = barred[rule(gap, BOTH)]
         allowed = torch.zeros_like(row)
         allowed[list(ids)] = True
         row |= ~allowed
@@ -114,8 +106,8 @@ class Rules:
 
     def can_hold(self, gap: int, length: int) -> bool:
         """Whether a gap of this length has an id left for each position."""
-        kinds = (BOTH,) if length == 1 else (HEAD, TAIL)
-        return all(not bool(self.barred[3 * gap + kind].all()) for kind in kinds)
+        kinds = (BOTH,) if length == 1 else (HEAD, TAIL) if length == 2 else (HEAD, MIDDLE, TAIL)
+        return all(not bool(self.barred[rule(gap, kind)].all()) for kind in kinds)
 
     def places(self, layouts: Sequence[Layout], width: int) -> Tensor:
         """The rule of every position, int64 [B, C]."""
@@ -123,11 +115,37 @@ class Rules:
         for row, layout in enumerate(layouts):
             for gap, slot in enumerate(layout.slots):
                 if slot.stop - slot.start == 1:
-                    rules[row, slot.start] = 3 * gap + BOTH
+                    rules[row, slot.start] = rule(gap, BOTH)
                 else:
-                    rules[row, slot.start] = 3 * gap + HEAD
-                    rules[row, slot.stop - 1] = 3 * gap + TAIL
+                    rules[row, slot] = rule(gap, MIDDLE)
+                    rules[row, slot.start] = rule(gap, HEAD)
+                    rules[row, slot.stop - 1] = rule(gap, TAIL)
         return rules
+
+
+def rule(gap: int, kind: int) -> int:
+    """The number of a gap's rule."""
+    return 1 + len(KINDS) * gap + kind
+
+
+def _barred(tokenizer: Tokenizer, config: ModelConfig, gap: Gap, kind: int) -> Tensor:
+    """What a gap itself rules out at some of its positions, bool [V]."""
+    head = gap.head if kind in (HEAD, BOTH) else ""
+    tail = gap.tail if kind in (TAIL, BOTH) else ""
+    barred = torch.zeros(config.vocab_size, dtype=torch.bool)
+    if head:
+        barred |= _all_but(starting_with(tokenizer, head), config)
+    if tail:
+        barred |= _all_but(ending_with(tokenizer, tail), config)
+    if gap.span.schema is not None:
+        schema = gap.span.schema
+        fitting = [
+            token
+            for token, text in tokenizer.vocabulary
+            if may_hold(schema, text.removeprefix(head).removesuffix(tail))
+        ]
+        barred |= _all_but(fitting, config)
+    return barred
 
 
 def _all_but(ids: Sequence[int], config: ModelConfig) -> Tensor:

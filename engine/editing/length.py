@@ -18,7 +18,7 @@ from torch import Tensor
 from engine.denoise import FREE, Constraints, StepResult
 from engine.editing.job import Job, cell_of
 from engine.editing.layout import Layout, Rules, fitting_width, stack
-from engine.editing.ranking import document_score
+from engine.editing.ranking import Doubts, fit
 from engine.editing.switches import Probing
 from engine.editing.window import Window
 from engine.messages import RequestEvent, Span
@@ -35,12 +35,14 @@ Scores = Mapping[int, float]  # tokens -> how well they fit
 
 def limits(job: Job, span: Span) -> tuple[int, int]:
     """How many tokens a gap may have, at least and at most."""
-    config = job.loaded.model.config
     if span.length_hint is not None:
         return span.length_hint, span.length_hint
-    if span.lengths is not None:
-        return span.lengths
-    return 1, max(1, config.canvas_length // LONGEST[job.switches.probing])
+    return span.lengths or usual_limits(job)
+
+
+def usual_limits(job: Job) -> tuple[int, int]:
+    """How many tokens a gap may have of which nothing is known."""
+    return 1, max(1, job.loaded.model.config.canvas_length // LONGEST[job.switches.probing])
 
 
 def guesses(job: Job, window: Window) -> list[int]:
@@ -119,14 +121,13 @@ def _sweep(
         pins = stack(job.loaded.tokenizer, job.loaded.model.config, layouts)
         constraints = constraints_for(job, rules, layouts, pins)
         middle = len(part) // 2  # the first thing to see, before any candidate is denoised
-        shown = [cell_of(layouts[middle], place, middle, 0)] if not scores else []
+        shown = [cell_of(job.parts, layouts[middle], place, middle, 0)] if not scores else []
         result = yield from job.denoise(
             prompt, pins, constraints, job.sampling(1), seed=seed, cells=shown
         )
         for row, layout in enumerate(layouts):
-            doubt = float(result.entropy[row, layout.slots[place]].sum())
-            fit = document_score(job, layout, result.argmax[row], place, place + 1)
-            scores[part[row]] = fit - job.switches.doubt * doubt
+            doubts = {place: result.entropy[row, layout.slots[place]]}
+            scores[part[row]] = fit(job, layout, result.argmax[row], doubts)
     return scores
 
 
@@ -159,7 +160,7 @@ def _landing(
         constraints,
         job.sampling(job.switches.probe_steps),
         seed=seed,
-        cells=[cell_of(guess, place, 0, 0)],
+        cells=[cell_of(job.parts, guess, place, 0, 0)],
     )
     assert result.watched is not None
     chances = result.watched.logsumexp(dim=0)[start:] - torch.tensor(LANDING_ROWS).log()
@@ -204,9 +205,9 @@ def constraints_for(job: Job, rules: Rules, layouts: Sequence[Layout], pins: Ten
     )
 
 
-def first_doubts(layouts: Sequence[Layout], result: StepResult) -> list[float]:
-    """The decoder's doubt in all gaps of each canvas, in nats, from a first step."""
+def first_doubts(layouts: Sequence[Layout], result: StepResult) -> list[Doubts]:
+    """The decoder's doubt in all gaps of each canvas, from a first step."""
     return [
-        sum(float(result.entropy[row, slot].sum()) for slot in layout.slots)
+        {place: result.entropy[row, slot] for place, slot in enumerate(layout.slots)}
         for row, layout in enumerate(layouts)
     ]

@@ -12,14 +12,13 @@ from dataclasses import replace
 import torch
 
 from engine.editing.borders import Border, left_border, right_border
-from engine.editing.infill import Filled, Surroundings, is_good
+from engine.editing.infill import Filled, Surroundings, is_good, text_checks
 from engine.editing.job import Cell, Job
 from engine.editing.layout import Layout, Rules, fitting_width
 from engine.editing.length import base_constraints
 from engine.editing.ranking import penalty
-from engine.editing.seams import seam_checks
 from engine.editing.window import PER_TOKEN, Gap, Window, refused
-from engine.messages import Check, CheckKind, RequestEvent, Span
+from engine.messages import RequestEvent, Span
 from engine.text.tokenizer import clean
 
 LEAST_CONTEXT = 16  # tokens of fixed text beside a gap that is filled on one canvas
@@ -83,7 +82,7 @@ def _write(
     candidate: int,
 ) -> Generator[RequestEvent, None, Filled]:
     config, tokenizer = job.loaded.model.config, job.loaded.tokenizer
-    length = config.canvas_length
+    length, part = config.canvas_length, job.parts[index]
     gap = Gap(index=index, span=span, head=left.swallowed, tail=right.swallowed, lent=right.lent)
     written: list[int] = []
     while len(written) < size:
@@ -111,12 +110,12 @@ def _write(
                 Cell(
                     row=0,
                     candidate=candidate,
-                    span=index,
+                    span=part.owner,
                     slot=slice(0, count),
                     head=opened.head,
                     tail=opened.tail,
-                    lent=gap.lent if is_last else "",
-                    settled=_settled(job, gap, written),
+                    lent=gap.lent + part.trail if is_last else "",
+                    settled=(*part.settled, *_settled(job, gap, written)),
                 )
             ],
         )
@@ -143,12 +142,7 @@ def _judge(
 ) -> Filled:
     opened = job.loaded.tokenizer.decode(written)
     text = gap.text(opened)
-    if text is None or "\ufffd" in opened:
-        checks = [Check(kind=CheckKind.BROKEN, span=gap.index)]
-    elif not text.strip():
-        checks = [Check(kind=CheckKind.EMPTY, span=gap.index)]
-    else:
-        checks = seam_checks(here.before, text, here.after, gap.index, here.original)
+    checks = text_checks(gap.span, gap.index, text, here)
     score = job.mean_score(prefix, [*written, *right.ids])
     return Filled(
         candidate=candidate,

@@ -100,7 +100,7 @@ def polish(
         replace(constraints_for(job, rules, shortened, pins), start=start),
         job.sampling(job.switches.polish_steps, t_max=coldest),
         seed=seed,
-        cells=cells(shortened, [label + row for row in rows]),
+        cells=cells(job.parts, shortened, [label + row for row in rows]),
     )
     return {
         row: (layout, again.argmax[place])

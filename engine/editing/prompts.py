@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.editing.switches import Wording
-from engine.messages import Span
+from engine.messages import Schema, Span
 
 GAP_REQUEST = "Fill in the gap."
 PROOFREAD = "Fix the typos"
@@ -22,6 +22,13 @@ WRITE = (
     "Write the missing part so that the text reads naturally. Return the complete missing part "
     "and nothing else."
 )
+FORMS = {
+    Schema.NUMBER: "a number in figures",
+    Schema.DATE: "a date in figures",
+    Schema.LINE: "a single line",
+    Schema.LIST: "a list, each item on a line of its own behind a hyphen",
+    Schema.JSON: "valid JSON",
+}
 NEAR = 160  # characters of the passage that are quoted on each side of the gaps
 
 
@@ -44,9 +51,9 @@ def infill_words(
     marked = _marked(text, spans, indices, max(0, first.start - around), last.end + around)
     passage = _marked(text, spans, indices, max(0, first.start - NEAR), last.end + NEAR)
     wishes = [
-        f"{MARK.format(f'gap {place}')} should say: {spans[index].hint}"
+        f"{MARK.format(f'gap {place}')} {wish}"
         for place, index in enumerate(indices, 1)
-        if spans[index].hint
+        for wish in _wishes(spans[index])
     ]
     return "\n\n".join(
         part
@@ -69,7 +76,7 @@ def passage_only_words(text: str, span: Span, *, instruction: str, around: int) 
         for part in (
             f"Part of this text is missing at {MARK.format('gap 1')}.",
             instruction,
-            span.hint and f"It should say: {span.hint}",
+            *(f"It {wish}" for wish in _wishes(span)),
             f"The text:\n{shown}",
             WRITE,
         )
@@ -100,6 +107,13 @@ def proofread_words(wording: Wording, text: str) -> str:
         "Write this text once more, word for word, and correct nothing but mistakes of spelling "
         f"and grammar:\n{text}"
     )
+
+
+def _wishes(span: Span) -> list[str]:
+    """What is said of a gap, as the rest of a sentence about it."""
+    said = f"should say: {span.hint}" if span.hint else ""
+    form = "" if span.schema is None else f"should be {FORMS[span.schema]}."
+    return [wish for wish in (said, form) if wish]
 
 
 def _marked(text: str, spans: Sequence[Span], indices: Sequence[int], start: int, end: int) -> str:

@@ -7,17 +7,13 @@ wrong, the text is rewritten instead.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
 
-import torch
-
-from engine.denoise import FREE, Start
+from engine.editing.doubt import Passage, is_protected, word_chances
 from engine.editing.infill import Filled, Surroundings, read_texts
 from engine.editing.job import Cell, Job
-from engine.editing.layout import Layout, Rules, fitting_width, stack
-from engine.editing.length import base_constraints, constraints_for
+from engine.editing.layout import Layout, Rules, stack
+from engine.editing.length import constraints_for
 from engine.editing.prompts import PROOFREAD, proofread_words
 from engine.editing.rewrite import rewrite, selection, split_parts
 from engine.editing.spelling import near_ids
@@ -27,20 +23,6 @@ from engine.messages import Check, CheckKind, RequestEvent, Span
 DOUBTFUL = -6.0  # log-probability of a word, in nats, below which it looks wrong
 TOO_MANY = 0.3  # share of the words
 
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """A stretch of the selection that fits on one canvas, and where it begins in the document."""
-
-    text: str
-    start: int
-
-    def words(self) -> list[Span]:
-        """Its words, as ranges of the stretch."""
-        return [Span(start=found.start(), end=found.end()) for found in _WORD.finditer(self.text)]
-
 
 def proofread(job: Job) -> Generator[RequestEvent, None, list[Filled]]:
     """The corrected text; the same text where nothing looks wrong. Raises EngineFault."""
@@ -48,7 +30,7 @@ def proofread(job: Job) -> Generator[RequestEvent, None, list[Filled]]:
     texts = split_parts(job, job.request.text[span.start : span.end])
     parts, at = [], span.start
     for text in texts:
-        parts.append(Part(text=text, start=at))
+        parts.append(Passage(text=text, start=at))
         at += len(text)
     wrong: list[list[Span]] = []
     for part in parts:
@@ -66,49 +48,20 @@ def proofread(job: Job) -> Generator[RequestEvent, None, list[Filled]]:
 
 
 def _doubtful(
-    job: Job, prompt: Sequence[int], part: Part
+    job: Job, prompt: Sequence[int], part: Passage
 ) -> Generator[RequestEvent, None, list[Span]]:
     """The words of a part that the model would hardly have written, seeing all of it."""
-    tokenizer, config = job.loaded.tokenizer, job.loaded.model.config
-    ids = tokenizer.encode(part.text)
-    width = fitting_width(config, len(ids))
-    special = tokenizer.special
-    behind = [special.turn_end, *[special.pad] * (width - len(ids) - 1)]
-    whole = torch.tensor([[*ids, *behind]], device=job.loaded.model.device)
-    pins = torch.tensor([[*[FREE] * len(ids), *behind]])
-    result = yield from job.denoise(
-        prompt,
-        pins,
-        replace(base_constraints(job), start=Start(ids=whole, soft=None), watch=whole[0][:, None]),
-        job.sampling(1, t_min=1.0, t_max=1.0),
-        seed=job.run.seed,
-    )
-    assert result.watched is not None
-    chances: list[float] = result.watched[0, :, 0].tolist()
-    ends, at = [], 0
-    for piece in tokenizer.pieces(ids):
-        at += len(piece)
-        ends.append(at)
-    return [word for word in part.words() if _chance(word, ends, chances) < DOUBTFUL]
-
-
-def _chance(word: Span, ends: Sequence[int], chances: Sequence[float]) -> float:
-    """The log-probability of all tokens that hold some of the word; `ends` is where tokens end."""
-    starts = [0, *ends]
-    return sum(
-        chance
-        for start, end, chance in zip(starts, ends, chances, strict=False)
-        if start < word.end and end > word.start
-    )
+    chances = yield from word_chances(job, prompt, part)
+    return [word for word, chance in chances.items() if chance < DOUBTFUL]
 
 
 def _fix(
-    job: Job, prompt: Sequence[int], part: Part, doubtful: Sequence[Span], done: Sequence[str]
+    job: Job, prompt: Sequence[int], part: Passage, doubtful: Sequence[Span], done: Sequence[str]
 ) -> Generator[RequestEvent, None, str]:
     """The part with its doubtful words written anew, where the vocabulary has words like them."""
     tokenizer, config = job.loaded.tokenizer, job.loaded.model.config
     capacity = config.canvas_length - 1
-    likely = [word for word in doubtful if not _is_protected(job, part, word)]
+    likely = [word for word in doubtful if not is_protected(job, part, word)]
     near: dict[Span, list[int]] = {}
     for word in likely:
         alone = build_window(tokenizer, part.text, [word], [0], reach=capacity, room=capacity - 1)
@@ -145,11 +98,6 @@ def _fix(
         fixed += part.text[at : word.start] + text
         at = word.end
     return fixed + part.text[at:]
-
-
-def _is_protected(job: Job, part: Part, word: Span) -> bool:
-    start, end = part.start + word.start, part.start + word.end
-    return any(start < last and end > first for first, last in job.request.protected)
 
 
 def _filled(job: Job, span: Span, text: str) -> Filled:

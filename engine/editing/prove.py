@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 from engine.messages import EngineFault, ErrorKind, Span
@@ -37,6 +39,30 @@ def prove_outside(text: str, spans: Sequence[Span], texts: Sequence[str], edited
         at = span.end
     if edited[place:] != text[at:]:
         raise _fault("behind the last span")
+
+
+def prove_protected(
+    text: str, spans: Sequence[Span], texts: Sequence[str], protected: Sequence[tuple[int, int]]
+) -> None:
+    """Raises EngineFault unless each span's new text has all that is protected in the old one."""
+    for span, new in zip(spans, texts, strict=True):
+        if missing := missing_words(text, span, new, protected):
+            raise _fault(f"{len(missing)} protected ranges are not kept")
+
+
+def missing_words(
+    text: str, span: Span, new: str, protected: Sequence[tuple[int, int]]
+) -> list[str]:
+    """What is protected inside of a span and stands in `new` less often than in ranges there."""
+    inside = Counter(
+        text[start:end] for start, end in set(protected) if span.start <= start < end <= span.end
+    )
+    return [words for words, count in inside.items() if _occurrences(words, new) < count]
+
+
+def _occurrences(words: str, text: str) -> int:
+    """How often `words` stand in a text, those that overlap counted, too."""
+    return len(re.findall(f"(?={re.escape(words)})", text))
 
 
 def _expect(edited: str, place: int, wanted: str, where: str) -> int:

@@ -7,7 +7,7 @@ rewritten ones in front of it in the prompt.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 from engine.editing.gaps import surroundings
@@ -15,7 +15,9 @@ from engine.editing.infill import FATAL, Filled, distinct
 from engine.editing.instruct import answers
 from engine.editing.job import Job
 from engine.editing.prompts import rewrite_words
+from engine.editing.prove import missing_words
 from engine.editing.ranking import penalty
+from engine.editing.refit import is_inside_sentence, refit
 from engine.editing.seams import lost, seam_checks
 from engine.editing.window import check_spans, refused
 from engine.messages import Check, CheckKind, RequestEvent, Span
@@ -23,6 +25,7 @@ from engine.text.tokenizer import Tokenizer
 
 AROUND = 1500  # characters that a prompt shows on each side of the selection
 MOST_PARTS = 32
+REFITTED = 500  # a candidate that was fitted to the text around it has its number so much higher
 PART = 5, 8  # a part takes so much of a canvas: the new text may be longer
 
 _UNITS = re.compile(
@@ -40,27 +43,93 @@ class Draught:
     tokens: int = 0
     has_ended: bool = True
 
+    def longer(self, text: str, tokens: int, score: float) -> Draught:
+        """The same with one more part."""
+        return replace(
+            self,
+            texts=(*self.texts, text),
+            pieces=(*self.pieces, text),
+            score=self.score + score,
+            tokens=self.tokens + tokens,
+        )
 
-def rewrite(job: Job, instruction: str) -> Generator[RequestEvent, None, list[Filled]]:
-    """Up to as many new texts as were asked for, the best first. Raises EngineFault."""
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A part of the selection to write anew, and the text around it."""
+
+    instruction: str
+    number: int  # of the part
+    start: int  # where it begins in the document
+    before: str
+    text: str
+    after: str
+
+    @property
+    def seed(self) -> int:
+        """What is added to the seed of the request."""
+        return 1009 * self.number
+
+
+Write = Callable[[Job, Task, list[Draught]], Generator[RequestEvent, None, list[Draught]]]
+
+
+def rewrite(
+    job: Job, instruction: str, write: Write | None = None
+) -> Generator[RequestEvent, None, list[Filled]]:
+    """Up to as many new texts as were asked for, the best first. Raises EngineFault.
+
+    write: makes each draught one part longer; by default by answering the instruction.
+    """
     text, span = job.request.text, selection(job)
-    lead, core, trail = _trimmed(text[span.start : span.end])
+    lead, core, trail = trimmed(text[span.start : span.end])
     if not instruction.strip():
         raise refused("Say what should become of the selection.")
     parts = split_parts(job, core)
     draughts = [Draught() for _ in range(job.request.alternatives)]
+    at = span.start + len(lead)
     for number, part in enumerate(parts):
         rest = "".join(parts[number + 1 :])
         rewritten = lead + "".join(draughts[0].texts)
-        before = (text[max(0, span.start - AROUND) : span.start] + rewritten)[-AROUND:]
-        after = (rest + trail + text[span.end : span.end + AROUND])[:AROUND]
-        draughts = yield from _rewrite_part(job, instruction, before, part, after, draughts, number)
+        task = Task(
+            instruction=instruction,
+            number=number,
+            start=at,
+            before=(text[max(0, span.start - AROUND) : span.start] + rewritten)[-AROUND:],
+            text=part,
+            after=(rest + trail + text[span.end : span.end + AROUND])[:AROUND],
+        )
+        draughts = yield from (write or _answer)(job, task, draughts)
+        at += len(part)
     found = [
-        _judge(job, draught, lead, trail, number, len(parts))
+        _judge(
+            job,
+            lead + "".join(draught.texts) + trail,
+            number,
+            draught.score / len(parts),
+            draught.tokens,
+            has_ended=draught.has_ended,
+        )
         for number, draught in enumerate(draughts)
     ]
-    good = [each for each in found if not _is_bad(each)]
-    return sorted(distinct(good), key=lambda each: -each.score)
+    good = distinct([each for each in found if not _is_bad(each)])
+    if write is None and len(parts) == 1 and is_inside_sentence(text, span.start, span.end):
+        good = yield from _refitted(job, good)
+    return sorted(good, key=lambda each: -each.score)
+
+
+def _refitted(
+    job: Job, candidates: Sequence[Filled]
+) -> Generator[RequestEvent, None, list[Filled]]:
+    """Each candidate fitted to the text around it, where that is better and still sound."""
+    found = []
+    for each in candidates:
+        label = REFITTED + each.candidate
+        new = yield from refit(job, each.texts[0], label)
+        score = each.score + penalty(each.checks)
+        fitted = None if new is None else _judge(job, new, label, score, each.tokens[0])
+        found.append(each if fitted is None or _is_bad(fitted) else fitted)
+    return distinct(found)
 
 
 def selection(job: Job) -> Span:
@@ -74,27 +143,29 @@ def selection(job: Job) -> Span:
     return spans[0]
 
 
-def _rewrite_part(
-    job: Job,
-    instruction: str,
-    before: str,
-    part: str,
-    after: str,
-    draughts: Sequence[Draught],
-    number: int,
-) -> Generator[RequestEvent, None, list[Draught]]:
-    """Every draught with one more part."""
-    lead, core, trail = _trimmed(part)
-    prompt = job.prompt(rewrite_words(job.switches.wording, before, core, after, instruction))
+def task_prompt(job: Job, task: Task) -> list[int]:
+    """The request for one part, without the blanks around it. Raises EngineFault."""
+    _, core, _ = trimmed(task.text)
+    words = rewrite_words(job.switches.wording, task.before, core, task.after, task.instruction)
+    prompt = job.prompt(words)
     if len(prompt) + job.loaded.model.config.canvas_length > job.loaded.context:
         raise refused("The instruction and the selection take more than the context of the model.")
+    return prompt
+
+
+def _answer(
+    job: Job, task: Task, draughts: list[Draught]
+) -> Generator[RequestEvent, None, list[Draught]]:
+    """Every draught with one more part, of whatever length the answers have."""
+    lead, _, trail = trimmed(task.text)
+    prompt = task_prompt(job, task)
     yield from job.read(prompt)
     made = yield from answers(
         job,
         prompt,
         rows=len(draughts),
         span=0,
-        seed=job.run.seed + 1009 * number,
+        seed=job.run.seed + task.seed,
         settled=[draught.pieces for draught in draughts],
     )
     decode = job.loaded.tokenizer.decode
@@ -104,29 +175,23 @@ def _rewrite_part(
             longer.append(replace(draught, has_ended=False))
             continue
         new = lead + _bare(decode(ids)) + trail
-        longer.append(
-            replace(
-                draught,
-                texts=(*draught.texts, new),
-                pieces=(*draught.pieces, new),
-                score=draught.score + job.mean_score(prompt, ids),
-                tokens=draught.tokens + len(ids),
-            )
-        )
+        longer.append(draught.longer(new, len(ids), job.mean_score(prompt, ids)))
     return longer
 
 
-def _judge(job: Job, draught: Draught, lead: str, trail: str, candidate: int, parts: int) -> Filled:
+def _judge(
+    job: Job, new: str, candidate: int, score: float, tokens: int, *, has_ended: bool = True
+) -> Filled:
     """A finished candidate with what the checks find in it."""
     text, (span,) = job.request.text, job.request.spans
     here = surroundings(text, job.request.spans, 0)
-    new = lead + "".join(draught.texts) + trail
     checks: list[Check] = []
-    if not draught.has_ended or "\ufffd" in new.replace(here.original, ""):
+    if not has_ended or "\ufffd" in new.replace(here.original, ""):
         checks.append(Check(kind=CheckKind.BROKEN, span=0))
-    for start, end in job.request.protected:
-        if text[start:end] not in new:
-            checks.append(Check(kind=CheckKind.BROKEN, span=0, text=text[start:end]))
+    checks += [
+        Check(kind=CheckKind.BROKEN, span=0, text=words)
+        for words in missing_words(text, span, new, job.request.protected)
+    ]
     if not new.strip():
         checks.append(Check(kind=CheckKind.EMPTY, span=0))
     if new == here.original:
@@ -136,9 +201,9 @@ def _judge(job: Job, draught: Draught, lead: str, trail: str, candidate: int, pa
     return Filled(
         candidate=candidate,
         texts=(new,),
-        score=draught.score / parts - penalty(tuple(checks)),
+        score=score - penalty(tuple(checks)),
         checks=tuple(checks),
-        tokens=(draught.tokens,),
+        tokens=(tokens,),
     )
 
 
@@ -175,7 +240,7 @@ def _fitting(tokenizer: Tokenizer, text: str, most: int) -> list[str]:
     return [*_fitting(tokenizer, text[:cut], most), *_fitting(tokenizer, text[cut:], most)]
 
 
-def _trimmed(text: str) -> tuple[str, str, str]:
+def trimmed(text: str) -> tuple[str, str, str]:
     """The blanks in front, the text, the blanks behind."""
     core = text.strip()
     at = text.find(core) if core else len(text)

@@ -63,8 +63,6 @@ def check_spans(text: str, spans: Sequence[Span]) -> None:
             raise refused("Each gap needs a length of at least one token.")
         if span.lengths is not None and not 1 <= span.lengths[0] <= span.lengths[1]:
             raise refused("The lengths of a gap are at least one token, and at most no less.")
-        if span.schema:
-            raise refused("This version cannot hold a gap to a schema.")
         at = span.end
 
 

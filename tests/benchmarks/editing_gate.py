@@ -16,6 +16,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from difflib import SequenceMatcher
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,7 +25,7 @@ from engine.denoise import PinSignal
 from engine.editing.edit import edit
 from engine.editing.seams import lost
 from engine.editing.switches import Probing, Switches, Wording
-from engine.messages import Draft, EditKind, EditRequest, LoadRequest, Span
+from engine.messages import Draft, EditKind, EditRequest, LoadRequest, Span, Strength
 from engine.pipeline import Pipeline, load_pipeline
 from tests.benchmarks import gate_items
 from tests.benchmarks.demo_model import percent
@@ -33,6 +34,11 @@ from tests.benchmarks.record import RESULTS, record
 
 Figures = dict[str, Any]
 NAIVE = 24
+
+
+def usual(pipeline: Pipeline) -> Switches:
+    """What the product does with this model."""
+    return Switches.for_width(pipeline.loaded.model.config.hidden_size)
 
 
 def share_right(pipeline: Pipeline, items: list[Item], switches: Switches) -> float:
@@ -48,14 +54,16 @@ def w1(pipeline: Pipeline, share: float) -> Figures:
     items = gate_items.cloze(max(3, int(50 * share)))
     arms = {}
     for signal, pinned, wording in itertools.product(PinSignal, (True, False), Wording):
-        switches = Switches(signal=signal, pins_in_first_pass=pinned, wording=wording)
+        switches = replace(
+            usual(pipeline), signal=signal, pins_in_first_pass=pinned, wording=wording
+        )
         name = f"{signal.value}, first pass {'pinned' if pinned else 'free'}, {wording.value}"
         arms[name] = share_right(pipeline, items, switches)
     alone = [replace(item, after="") for item in items]
-    without = share_right(pipeline, alone, Switches())
+    without = share_right(pipeline, alone, usual(pipeline))
     seams = []
     for seed, item in enumerate(items):
-        found, _ = propose(pipeline, item.request(NAIVE, seed), Switches())
+        found, _ = propose(pipeline, item.request(NAIVE, seed))
         seams += [bad_seam(pipeline, item, best) for best in found[:1]]
     best = max(arms.values())
     return {
@@ -73,7 +81,7 @@ def w2(pipeline: Pipeline, share: float) -> Figures:
     items = gate_items.deletions(max(4, int(200 * share)), SEED)
     figures: Figures = {"items": len(items)}
     for probing in Probing:
-        switches, errors, relative, exact = Switches(probing=probing), [], [], []
+        switches, errors, relative, exact = replace(usual(pipeline), probing=probing), [], [], []
         for seed, item in enumerate(items):
             found, _ = propose(pipeline, item.request(None, seed), switches)
             if found:
@@ -89,11 +97,11 @@ def w2(pipeline: Pipeline, share: float) -> Figures:
         }
     for size in (16, 64):
         figures[f"fixed_{size}"] = percent(
-            bool(found := propose(pipeline, item.request(size, seed), Switches())[0])
+            bool(found := propose(pipeline, item.request(size, seed))[0])
             and found[0].texts[0].strip() == item.right.strip()
             for seed, item in enumerate(items)
         )
-    figures["exact_with_the_right_length"] = share_right(pipeline, items, Switches())
+    figures["exact_with_the_right_length"] = share_right(pipeline, items, usual(pipeline))
     figures["passed"] = any(
         figures[each.value]["answered"]
         and (
@@ -138,8 +146,32 @@ def w3(pipeline: Pipeline, share: float) -> Figures:
     }
 
 
-def w4(_pipeline: Pipeline, _share: float) -> Figures:
-    return {"passed": None, "why": "the product has no strength slider to be judged"}
+def w4(pipeline: Pipeline, share: float) -> Figures:
+    """The share of changed words grows from light over medium to full strength."""
+    lines = gate_items.sentences()[: max(2, int(30 * share))]
+    changed: dict[str, list[float]] = {strength.value: [] for strength in Strength}
+    none = 0
+    for seed, line in enumerate(lines):
+        for strength in Strength:
+            request = replace(
+                whole(line, EditKind.REWRITE, seed, gate_items.INSTRUCTIONS[0]), strength=strength
+            )
+            found, _ = propose(pipeline, request)
+            none += not found
+            new = found[0].texts[0] if found else line
+            changed[strength.value].append(words_changed(line, new))
+    means = [round(statistics.mean(each), 3) for each in changed.values()]
+    return {
+        "texts": len(lines),
+        "share_changed": dict(zip(changed, means, strict=True)),
+        "no_result": none,
+        "passed": means[0] < means[1] < means[2],
+    }
+
+
+def words_changed(old: str, new: str) -> float:
+    """The share of the words of both texts that the other one does not have at that place."""
+    return 1 - SequenceMatcher(None, old.split(), new.split(), autojunk=False).ratio()
 
 
 def w5(pipeline: Pipeline, share: float) -> Figures:
@@ -168,7 +200,7 @@ def w6(pipeline: Pipeline, share: float) -> Figures:
     items = gate_items.deletions(max(2, int(40 * share)), SEED + 1)
     rng = Random(SEED)
     pairs, key = [], []
-    asked = Switches(wording=Wording.SHOWN)
+    asked = replace(usual(pipeline), wording=Wording.SHOWN)
     chat_only = replace(asked, pinned=False)
     for seed, item in enumerate(items):
         made = [propose(pipeline, item.request(None, seed), each)[0] for each in (asked, chat_only)]
@@ -188,7 +220,7 @@ def w6(pipeline: Pipeline, share: float) -> Figures:
 def agreement(pipeline: Pipeline, reference: Pipeline, share: float) -> Figures:
     """Part of W5: quantised weights against plain ones on the items of W1, within 3 points."""
     items = gate_items.cloze(max(3, int(50 * share)))
-    both = [share_right(each, items, Switches()) for each in (pipeline, reference)]
+    both = [share_right(each, items, usual(each)) for each in (pipeline, reference)]
     return {"right": both, "passed": abs(both[0] - both[1]) <= 3}
 
 

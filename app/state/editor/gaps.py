@@ -32,9 +32,12 @@ class Length(Enum):
     LONG = "long"
 
     @property
-    def tokens(self) -> int | None:
-        """What the engine is asked for; None where it finds out by itself."""
-        return {Length.AUTO: None, Length.SHORT: 6, Length.MEDIUM: 16, Length.LONG: 40}[self]
+    def tokens(self) -> tuple[int, int] | None:
+        """At least and at most; None where the engine finds out by itself."""
+        return _TOKENS.get(self)
+
+
+_TOKENS = {Length.SHORT: (1, 8), Length.MEDIUM: (8, 24), Length.LONG: (24, 64)}
 
 
 @dataclass(frozen=True, kw_only=True)

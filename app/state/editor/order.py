@@ -21,7 +21,7 @@ class Place:
 
     range: Range
     hint: str = ""
-    tokens: int | None = None  # None: the engine finds out
+    tokens: tuple[int, int] | None = None  # at least and at most; None: the engine finds out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def request_of(document: Document, order: Order) -> EditRequest:
                 start=points(text, place.range.start - first),
                 end=points(text, place.range.end - first),
                 hint=place.hint,
-                length_hint=place.tokens,
+                lengths=place.tokens,
             )
             for place in order.places
         ),

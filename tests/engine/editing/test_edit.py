@@ -189,7 +189,7 @@ def test_where_nothing_passes_the_passage_is_asked_for_and_marked(
     monkeypatch.setattr(infill, "is_good", refuse)
     at = BOAT.index("  boat") + 1
     request = ask(BOAT, Span(start=at, end=at, length_hint=1))
-    monkeypatch.setattr("engine.editing.instruct.seam_checks", lambda *told: [])
+    monkeypatch.setattr("engine.editing.instruct.text_checks", lambda *told: [])
     proposals = of(run(demo, request), Proposal)
     assert proposals
     assert all(proposal.is_fallback for proposal in proposals)

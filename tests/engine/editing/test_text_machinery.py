@@ -212,7 +212,6 @@ def test_gaps_far_apart_have_windows_of_their_own(tokenizer: Tokenizer) -> None:
         ([Span(start=3, end=2)], "outside"),
         ([Span(start=0, end=0, length_hint=0)], "at least one"),
         ([Span(start=0, end=0, lengths=(4, 2))], "at most"),
-        ([Span(start=0, end=0, schema="{}")], "schema"),
         ([Span(start=0, end=0)] * 300, "256"),
     ],
 )
