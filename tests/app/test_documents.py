@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from PySide6.QtGui import QTextCursor
 from app.paths import ASSETS
 from app.state.editor.changes import Change, Range, replay, units
 from app.state.editor.documents import Documents
-from app.state.editor.encoding import ENDINGS, FileText, NotTextError, decode, encode
+from app.state.editor.encoding import ENDINGS, SLICE, FileText, NotTextError, decode, encode
 from app.state.editor.store import EditRecord, Store
 from app.ui.editor.text_editor import plain_layout
 
@@ -96,6 +97,16 @@ def test_any_text_comes_back_as_the_same_bytes(codec):
         file = decode(data)
         assert encode(file.text, file) == (data, False)
         assert not set(file.text) & {"\r", "\u2029"}
+
+
+def test_a_long_text_is_cut_in_no_ending():
+    """Against one search through all of it."""
+    for before in range(SLICE - 3, SLICE + 3):
+        text = "a" * before + "\r\n" + "b" * SLICE + "\r\r\n\n" + "c" * (SLICE - 5) + "\r\n\r\n"
+        found = decode(text.encode())
+        assert found.text == re.sub("\r\n|\r", "\n", text)
+        assert [ENDINGS[int(digit)] for digit in found.mixed] == re.findall("\r\n|\r|\n", text)
+        assert encode(found.text, found) == (text.encode(), False)
 
 
 def test_untouched_lines_keep_their_endings():

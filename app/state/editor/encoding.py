@@ -9,17 +9,20 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 # What Qt begins a new line at. The place in this list stands for the ending in `FileText.mixed`.
 ENDINGS = ("\n", "\r\n", "\r", "\u2029", "\ufdd0", "\ufdd1")
+_DIGITS = {ending: str(place) for place, ending in enumerate(ENDINGS)}
 _ENDING = re.compile("\r\n|[\n\r\u2029\ufdd0\ufdd1]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+SLICE = 250_000  # letters that are searched at a time
 CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r\x1b"))
 MOST_CONTROLS = 0.01  # of the bytes; a file with more of them is no text
 MATCHED_LINES = 2_000  # changed lines that are matched one by one; beyond that in their order
@@ -72,12 +75,31 @@ def encode(text: str, like: FileText) -> tuple[bytes, bool]:
 
 
 def _with_line_feeds(text: str, codec: str, bom: bytes) -> FileText:
-    endings = _ENDING.findall(text)
+    if not any(each[0] in text for each in ENDINGS[1:]):
+        return FileText(text=text, codec=codec, bom=bom)
+    endings: list[str] = []
+    plain: list[str] = []
+    for part in _slices(text):
+        endings += _ENDING.findall(part)
+        plain.append(_ENDING.sub("\n", part))
     kinds = Counter(endings)
-    newline = kinds.most_common(1)[0][0] if kinds else "\n"
-    mixed = "".join(str(ENDINGS.index(each)) for each in endings) if len(kinds) > 1 else ""
-    plain = _ENDING.sub("\n", text) if set(kinds) - {"\n"} else text
-    return FileText(text=plain, codec=codec, bom=bom, newline=newline, mixed=mixed)
+    return FileText(
+        text="".join(plain),
+        codec=codec,
+        bom=bom,
+        newline=kinds.most_common(1)[0][0],
+        mixed="".join(map(_DIGITS.__getitem__, endings)) if len(kinds) > 1 else "",
+    )
+
+
+def _slices(text: str) -> Iterator[str]:
+    """The text in parts, never cut in an ending: a search through all of it holds every thread."""
+    start = 0
+    while start < len(text):
+        end = start + SLICE
+        end += text[end - 1 : end + 1] == "\r\n"
+        yield text[start:end]
+        start = end
 
 
 def _is_binary(body: bytes) -> bool:

@@ -39,6 +39,7 @@ class Colouring(QObject):
         self._background = background
         self._asked: tuple[int, int, str] | None = None  # revision, first line, language
         self._is_busy = False
+        self._is_over = False
         self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
         self._timer.timeout.connect(self._ask)
         editor.moved.connect(self._wait)
@@ -46,13 +47,18 @@ class Colouring(QObject):
         document.filled.connect(self._wait)
         theme.changed.connect(self.refresh)
 
+    def stop(self) -> None:
+        """The document is about to be deleted."""
+        self._is_over = True
+        self._timer.stop()
+
     def refresh(self) -> None:
         """Another look, or another language."""
         self._asked = None
         self._wait()
 
     def _wait(self) -> None:
-        if not self._timer.isActive():
+        if not self._timer.isActive() and not self._is_over:
             self._timer.start()
 
     def _ask(self) -> None:
@@ -87,6 +93,8 @@ class Colouring(QObject):
         self, asked: tuple[int, int, str], offset: int, top: int, end: int, spans: tuple[Span, ...]
     ) -> None:
         self._is_busy = False
+        if self._is_over:
+            return
         document = self._document.text_document
         if asked[0] != document.revision():
             self._wait()

@@ -115,6 +115,7 @@ class DocumentView(QWidget):
     def let_go(self) -> None:
         """Of the document, which is deleted before this is."""
         self.editing.cancel()
+        self._colouring.stop()
         empty = QTextDocument(self.editor)
         plain_layout(empty)
         self.editor.setDocument(empty)

@@ -173,7 +173,7 @@ class Overlay(QObject):
     def _width(self) -> int:
         """How wide the text is laid out, in pixels: all of it where lines are not wrapped."""
         width = self._editor.viewport().width()
-        if self._editor.lineWrapMode() is TextEditor.LineWrapMode.WidgetWidth:
+        if self._editor.is_wrapping:
             return width
         layout = self._document.text_document.documentLayout()
         return max(width, math.ceil(layout.documentSize().width()))

@@ -258,7 +258,7 @@ class EditorPane(QWidget):
 
     def _on_removed(self, document: Document) -> None:
         view = self._views.pop(document.id)
-        view.editing.cancel()
+        view.let_go()  # who knows which of the two is deleted first
         self._stack.removeWidget(view)
         view.hide()
         view.deleteLater()

@@ -25,7 +25,7 @@ from app.state.editor.document import Document
 from app.state.text import clean
 from app.ui.editor.gutter import Gutter
 from app.ui.editor.room import RoomyLayout
-from app.ui.theme import Theme
+from app.ui.theme import SCROLL_BAR_WIDTH, Theme
 
 
 def plain_layout(document: QTextDocument) -> None:
@@ -63,6 +63,10 @@ class TextEditor(QPlainTextEdit):
         self.setDocument(document.text_document)
         self.setFrameShape(QPlainTextEdit.Shape.NoFrame)
         self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        # of its own: where the look changes and it does not, no line is wrapped anew
+        self.verticalScrollBar().setStyleSheet(
+            f"QScrollBar:vertical {{ width: {SCROLL_BAR_WIDTH}px; }}"
+        )
         self.gutter = Gutter(self, theme)
         self.blockCountChanged.connect(lambda _count: self._fit_gutter())
         self.updateRequest.connect(self._on_update)
@@ -89,11 +93,15 @@ class TextEditor(QPlainTextEdit):
         self._fit_gutter()
         self.moved.emit()
 
+    @property
+    def is_wrapping(self) -> bool:
+        return self.wordWrapMode() is not QTextOption.WrapMode.NoWrap
+
     def set_wrap(self, *, is_on: bool) -> None:
-        mode = QPlainTextEdit.LineWrapMode
-        wanted = mode.WidgetWidth if is_on else mode.NoWrap
-        if wanted is not self.lineWrapMode():
-            self.setLineWrapMode(wanted)
+        # not by the mode for lines: Qt would go through all of a long document for that, twice
+        if is_on is not self.is_wrapping:
+            mode = QTextOption.WrapMode
+            self.setWordWrapMode(mode.WrapAtWordBoundaryOrAnywhere if is_on else mode.NoWrap)
             self.moved.emit()
 
     def lines_in_view(self) -> tuple[QTextBlock, float]:
