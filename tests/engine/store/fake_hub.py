@@ -58,6 +58,8 @@ class FakeHub:
     pace: float = 0.0  # seconds between pieces of 4 KiB
     silence: float = 0.6  # seconds of a stall
     renamed: dict[str, str] = field(default_factory=dict)  # what the listing says instead
+    repos: tuple[str, ...] = (REPO,)  # all with the same files
+    about: dict[str, Any] = field(default_factory=dict)  # what else the listing says
 
     def __enter__(self) -> FakeHub:
         self.over = threading.Event()
@@ -197,14 +199,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.plain(STATUSES[kind], b"", {})
         elif self.hub.needs_token and not self.has_token():
             self.plain(401, b"", {"X-Error-Code": "GatedRepo"})
-        elif not path.startswith(f"/api/models/{REPO}"):
+        elif not path.startswith(tuple(f"/api/models/{repo}" for repo in self.hub.repos)):
             self.plain(404, b"", {"X-Error-Code": "RepoNotFound"})
         elif "/tree/" in path:
             body = json.dumps([self.hub.tree_entry(name) for name in self.hub.files]).encode()
             self.plain(200, body, {"Content-Type": "application/json"})
         else:
             files = [self.hub.entry(name) for name in self.hub.files]
-            body = json.dumps({"id": REPO, "sha": COMMIT, "siblings": files}).encode()
+            listing = {"id": REPO, "sha": COMMIT, "siblings": files, **self.hub.about}
+            body = json.dumps(listing).encode()
             self.plain(200, body, {"Content-Type": "application/json"})
 
     def answer_pointer(self, name: str) -> None:
