@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 
 from PySide6 import __version__ as pyside_version
 from PySide6.QtCore import QLocale
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.bridge import EngineBridge
 from app.errors import ErrorDialog, catch_everything, log_to_file
+from app.layers import Layers, layers_in
 from app.paths import Paths, user_paths
 from app.preload import preload_torch, uncollected
 from app.restart import Shown, add_options, shown_in, start_again
@@ -32,9 +34,10 @@ from app.state.markdown.worker import Preparer
 from app.ui.editor.text_editor import plain_layout
 from app.ui.main_window import MainWindow
 from app.ui.qt_words import translate_qt
+from app.ui.setup.place import add_setup
 from app.ui.theme import Theme
 from app.words import choose_language
-from engine.messages import JobRequest, JobResult, LoadRequest
+from engine.messages import EngineFault, ErrorKind, JobRequest, JobResult, LoadRequest
 from engine.service import (
     Cancelled,
     EngineService,
@@ -66,6 +69,12 @@ class Running:
 
 def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline:
     """Runs on the engine thread: torch is imported here, when the window is up."""
+    if find_spec("torch") is None:
+        raise EngineFault(
+            ErrorKind.NOT_LOADED,
+            "The engine is not set up yet.",
+            "Wait until it is, or look at the set-up. What you write is kept.",
+        )
     preload_torch()
     with uncollected():
         from engine.pipeline import load_pipeline
@@ -88,8 +97,18 @@ class Look:
     theme: Theme
 
 
-def build(paths: Paths, request: LoadRequest, look: Look, load: Load, run_job: RunJob) -> Running:
-    """Everything, connected. The history opens and the model loads when the window is up."""
+def build(
+    paths: Paths,
+    request: LoadRequest,
+    look: Look,
+    load: Load,
+    run_job: RunJob,
+    layers: Layers | None = None,
+) -> Running:
+    """Everything, connected. The history opens and the model loads when the window is up.
+
+    With `layers`, an installed Redraft, the engine is set up before the model loads.
+    """
     bridge = EngineBridge(EngineService(load, run_job))
     status = EngineStatus(bridge, request, parent=bridge)
     library = Library(paths.data, parent=bridge)
@@ -121,7 +140,9 @@ def build(paths: Paths, request: LoadRequest, look: Look, load: Load, run_job: R
         return ended and kept
 
     window.closing.connect(shut_down)
-    window.first_painted.connect(status.load)
+    setup = add_setup(window, look.theme, layers, paths.logs) if layers else None
+    loadable = setup.usable if setup and setup.is_needed else window.first_painted
+    loadable.connect(status.load)
     library.start()
     documents.start(look.settings.value.recording_days)
     return Running(
@@ -183,7 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     doorbell = Doorbell(paths.data)
     look = choose_look(qt, paths, Scheme(options.theme) if options.theme else None)
     model = options.model or look.settings.value.model_folder or "demo"
-    running = build(paths, LoadRequest(model=model), look, load, run_job)
+    request = LoadRequest(model=model)
+    running = build(paths, request, look, load, run_job, layers_in(paths.data))
     shown_in(options).show_again(running.window, running.chats)
     running.window.show()
     doorbell.rings(lambda: bring_to_front(running.window))

@@ -46,7 +46,8 @@ class Places(QWidget):
     def current(self) -> int:
         return self._stack.currentIndex()
 
-    def add(self, place: QWidget, icon: str, name: str) -> None:
+    def add(self, place: QWidget, icon: str, name: str) -> int:
+        """Returns its number."""
         number = len(self._buttons)
         button = IconButton(self._theme, icon, name, size=ICON)
         button.setCheckable(True)
@@ -56,6 +57,7 @@ class Places(QWidget):
         self._column.insertWidget(number, button)
         self._stack.addWidget(place)
         self._mark()
+        return number
 
     def set_keys(self, number: int, keys: Iterable[QShortcut]) -> None:
         self._keys[number] = tuple(keys)

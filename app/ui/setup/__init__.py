@@ -1,0 +1,3 @@
+"""The place that shows how the engine is set up."""
+
+from __future__ import annotations
