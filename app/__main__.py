@@ -36,7 +36,7 @@ from app.ui.main_window import MainWindow
 from app.ui.qt_words import translate_qt
 from app.ui.setup.place import add_setup
 from app.ui.theme import Theme
-from app.words import choose_language
+from app.words import choose_language, tr
 from engine.messages import EngineFault, ErrorKind, JobRequest, JobResult, LoadRequest
 from engine.service import (
     Cancelled,
@@ -72,8 +72,8 @@ def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline
     if find_spec("torch") is None:
         raise EngineFault(
             ErrorKind.NOT_LOADED,
-            "The engine is not set up yet.",
-            "Wait until it is, or look at the set-up. What you write is kept.",
+            tr("The engine is not set up yet."),
+            tr("Wait until it is, or look at the set-up. What you write is kept."),
         )
     preload_torch()
     with uncollected():
