@@ -101,7 +101,7 @@ def _buttons(colors: Colors, px: Px) -> str:
     QPushButton#flat {{ border: 2px solid transparent; padding: {px(4)} {px(8)}; }}
     QPushButton#flat:focus {{ border-color: {colors.accent}; padding: {px(4)} {px(8)}; }}
     QPushButton#flat:disabled {{ color: {colors.muted}; }}
-    QPushButton::menu-indicator {{ image: none; }}
+    QPushButton::menu-indicator {{ image: none; width: 0; }}
     QToolButton {{ background: transparent; color: {colors.text};
         border: 2px solid transparent; border-radius: {px(7)}; padding: {px(4)}; }}
     QToolButton:hover {{ background: {colors.raised}; }}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMenu, QWidget
 
 from app.__main__ import Running
 from app.state.editor.changes import Range
@@ -34,7 +35,7 @@ PAST = "On Monday Tom walks to the harbour and paints a small boat."
 
 
 def editor(running: Running, save: Save, save_now: Save) -> None:
-    """Prompt bar, three gaps at once, a canvas in the middle of a text, changes, and a replay.
+    """Prompt bar, three gaps, a canvas in a text, one longer than its text, the menu, a replay.
 
     `save` waits until the window has come to rest; `save_now` takes the picture of that moment.
     """
@@ -50,6 +51,8 @@ def editor(running: Running, save: Save, save_now: Save) -> None:
     view.editing.cancel()
     gaps(running, view, save, save_now)
     rewrite(running, view, save, save_now)
+    as_list(running, view, save, save_now)
+    menu(view, save)
     replay(running, view, save)
     window.places.show_place(CHAT)
 
@@ -80,6 +83,27 @@ def rewrite(running: Running, view: DocumentView, save: Save, save_now: Save) ->
     view.editing.accept()
 
 
+def as_list(running: Running, view: DocumentView, save: Save, save_now: Save) -> None:
+    """What takes more lines than before: the page makes room."""
+    window = running.window
+    select(view, LISTED)
+    view.editing.ask()
+    view.editing.run("Turn this into a list")
+    wait(lambda: has_step(view, 3) or view.session.phase is not Phase.RUNNING)
+    save_now(window, "editor-longer")
+    wait(lambda: view.session.phase is not Phase.RUNNING)
+    save(window, "editor-longer-changes")
+    view.editing.accept()
+
+
+def menu(view: DocumentView, save: Save) -> None:
+    view.editor.menu_requested.emit(view.editor.mapToGlobal(view.editor.rect().center()))
+    opened = view.findChild(QMenu, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    assert isinstance(opened, QMenu)
+    save(opened, "editor-menu")
+    opened.close()
+
+
 def replay(running: Running, view: DocumentView, save: Save) -> None:
     window = running.window
     window.crossing.edit_history()
@@ -87,12 +111,13 @@ def replay(running: Running, view: DocumentView, save: Save) -> None:
     history = window.editor.findChild(EditHistory)
     assert isinstance(history, EditHistory)
     save(history, "editor-history")
+    history.list.setCurrentRow(history.list.count() - 1)  # the three gaps
     before = set(window.findChildren(QWidget))
     history.watch.click()
     wait(lambda: bool(dialogs(window, before)))
     dialog = dialogs(window, before)[0]
     player = dialog.findChild(Replay).player
-    player.go_to(5)
+    player.go_to(1)
     save(dialog, "editor-replay")
     dialog.close()
     history.close()

@@ -21,6 +21,7 @@ class EditRun:
     """
 
     has_thoughts = False
+    has_given = True
 
     def __init__(
         self,

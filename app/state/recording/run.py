@@ -33,6 +33,7 @@ class Playable(Protocol):
     """
 
     has_thoughts: bool
+    has_given: bool  # text that was pinned
 
     def __len__(self) -> int: ...
 
@@ -59,6 +60,7 @@ class Run:
     def __init__(
         self, tapes: Sequence[Tape], *, span: int = 0, candidate: int = 0, appends: bool = True
     ) -> None:
+        self.has_given = False
         self._tapes = tuple(tapes)
         self._appends = appends
         found = [

@@ -14,10 +14,13 @@ _SPACE = "     "
 
 
 class Legend(QWidget):
-    """A thin row of samples, as wide as its words."""
+    """A thin row of samples, as wide as its words; of text that is given, too, if there is any."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, parent: QWidget | None = None, *, has_given: bool = False
+    ) -> None:
         super().__init__(parent)
+        self._has_given = has_given
         self._canvas = Canvas(theme, font=interface_font)
         self._samples: tuple[tuple[str, TokenState], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
@@ -38,7 +41,8 @@ class Legend(QWidget):
                 "and words in full ink are sure."
             )
             unsure = ((tr("unsure"), TokenState.NOISE), (tr("nearly"), TokenState.PROVISIONAL))
-        self._samples = (*unsure, (tr("sure"), TokenState.ACCEPTED))
+        given = ((tr("given"), TokenState.PINNED),) if self._has_given else ()
+        self._samples = (*unsure, (tr("sure"), TokenState.ACCEPTED), *given)
         self.setToolTip(text)
         self.setAccessibleName(text)
         self._canvas.setAccessibleName(text)

@@ -101,7 +101,7 @@ class EditHistory(QDialog):
     def _build(self) -> None:
         page = QWidget()
         column = QVBoxLayout(page)
-        column.setContentsMargins(MARGIN, 0, 0, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self._about)
         for title, view in ((tr("Before"), self.before), (tr("After"), self.after)):
@@ -116,7 +116,7 @@ class EditHistory(QDialog):
         buttons.addWidget(self.watch)
         right = QWidget()
         layout = QVBoxLayout(right)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(MARGIN, 0, 0, 0)
         layout.addWidget(scrolled(page), 1)
         layout.addLayout(buttons)
         split = QSplitter()
@@ -151,6 +151,6 @@ class EditHistory(QDialog):
 
 def _line(edit: EditRecord) -> str:
     when = QDateTime.fromSecsSinceEpoch(int(edit.made))
-    words = edit.instruction or tr("A gap filled")
+    words = edit.instruction or plural("A gap filled", "{count} gaps filled", len(edit.before))
     time = QLocale().toString(when, QLocale.FormatType.ShortFormat)
     return f"{visible(words)}\n{time}"

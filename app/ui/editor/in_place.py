@@ -141,8 +141,9 @@ class InPlace(QWidget):
         painter.resetTransform()
         painter.fillRect(0, 0, BAR, self.height(), QColor(colors.accent))
         below = self.height() - 1
-        painter.setPen(QPen(QColor(colors.border), 1))
-        painter.drawLine(0, below, self.width(), below)
+        if below >= self.text_height:  # not through the feet of its last line
+            painter.setPen(QPen(QColor(colors.border), 1))
+            painter.drawLine(0, below, self.width(), below)
         painter.end()
 
     def _format(self, part: Part) -> QTextCharFormat:

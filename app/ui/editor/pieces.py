@@ -119,9 +119,11 @@ def _hunk_parts(old: str, new: str, choice: Choice, number: int) -> list[Part]:
     if choice is Choice.ACCEPTED:
         return [Part(text=new, mark=Mark.TAKEN, hunk=number)]
     head, tail = alike(old, new)
+    has_lines = "\n" in new or "\n" in old  # then one stands below the other
     parts = (
         (old[:head], Mark.PLAIN),
         (old[head : len(old) - tail], Mark.REMOVED),
+        ("\n" if has_lines and old and new else "", Mark.PLAIN),
         (new[head : len(new) - tail], Mark.ADDED),
         (old[len(old) - tail :], Mark.PLAIN),
     )

@@ -57,7 +57,7 @@ class Replay(QWidget):
         self._content = self._build_content()
         self._page = _scrolling(self._content)
         self._line = plain_label(muted=True)
-        self._legend = Legend(theme)
+        self._legend = Legend(theme, has_given=run.has_given)
         self._play = self._button(self.player.toggle)
         self._back = self._button(lambda: self._step_by(-1))
         self._forward = self._button(lambda: self._step_by(1))
