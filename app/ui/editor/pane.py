@@ -25,13 +25,13 @@ from app.ui.editor.editing import Surroundings
 from app.ui.editor.empty import EmptyEditor
 from app.ui.editor.file_dialogs import FileDialogs
 from app.ui.editor.reopening import Reopening
-from app.ui.editor.status import describe
+from app.ui.editor.status import StatusRow, describe
 from app.ui.editor.tabs import Tabs
 from app.ui.editor.text_editor import files_of
 from app.ui.notice import Notice
 from app.ui.theme import Theme
 from app.ui.toast import Toast
-from app.ui.widgets import IconButton, OneLine
+from app.ui.widgets import IconButton
 from app.words import tr
 from engine.messages import Recording
 
@@ -76,8 +76,8 @@ class EditorPane(QWidget):
         self.dialogs = FileDialogs(self, documents)
         self.tabs = Tabs()
         self.disk_bar = DiskBar()
-        self.status = OneLine()
-        self.status.setProperty("muted", True)
+        self._row = StatusRow()
+        self.status, self.model = self._row.here, self._row.model
         self.empty = EmptyEditor(theme)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
@@ -207,7 +207,7 @@ class EditorPane(QWidget):
         for part in (self.notice, self.disk_bar, self.toast):
             column.addWidget(part)
         column.addWidget(self._stack, 1)
-        column.addWidget(self.status)
+        column.addWidget(self._row)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)

@@ -1,11 +1,15 @@
-"""One line about the shown document: where one is, and how its file is written."""
+"""One line below the text: where one is in it, how its file is written, and which model is there."""
 
 from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.state.editor.document import Document
 from app.state.editor.language import MARKDOWN
 from app.state.markdown.code import language_name
 from app.ui.editor.text_editor import TextEditor
+from app.ui.widgets import OneLine
 from app.words import number, plural, tr
 
 _ENDINGS = {"\n": "LF", "\r\n": "CRLF", "\r": "CR"}
@@ -15,6 +19,21 @@ _CODECS = {
     "utf-16-be": "UTF-16 BE",
     "latin-1": "Latin-1",
 }
+
+
+class StatusRow(QWidget):
+    """What there is to say of the document on the left, of the model on the right."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.here, self.model = OneLine(), OneLine()
+        self.model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(24)
+        for label, share in ((self.here, 3), (self.model, 1)):
+            label.setProperty("muted", True)
+            row.addWidget(label, share)
 
 
 def describe(document: Document, editor: TextEditor) -> str:
