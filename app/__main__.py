@@ -31,8 +31,11 @@ from app.state.editor.documents import Documents
 from app.state.engine_status import EngineStatus
 from app.state.history.library import Library
 from app.state.markdown.worker import Preparer
+from app.state.models.models import Models, first_request
 from app.ui.editor.text_editor import plain_layout
 from app.ui.main_window import MainWindow
+from app.ui.models.pane import ModelsPane
+from app.ui.models.place import add_models, show_first_run
 from app.ui.qt_words import translate_qt
 from app.ui.setup.place import add_setup
 from app.ui.theme import Theme
@@ -59,6 +62,8 @@ class Running:
     chats: Chats
     status: EngineStatus
     settings: SettingsStore
+    models: Models
+    pane: ModelsPane
     shut_down: Callable[[], bool]
 
     @property
@@ -115,6 +120,7 @@ def build(
     chats = Chats(bridge, library, look.settings, parent=bridge)
     documents = Documents(paths.data, plain_layout, parent=bridge)
     preparer = Preparer(parent=bridge)
+    models = Models(bridge, status, look.settings, paths.data, parent=bridge)
     window = MainWindow(
         chats=chats,
         status=status,
@@ -126,6 +132,7 @@ def build(
         documents=documents,
         bridge=bridge,
     )
+    pane = add_models(window, models, look.theme)
 
     @cache  # the window asks for it, and so does whoever started the application
     def shut_down() -> bool:
@@ -133,6 +140,7 @@ def build(
         documents.close()
         window.editor.let_go()
         ended = bridge.shutdown()
+        models.close()
         kept = library.close()
         preparer.close()
         look.settings.close()
@@ -141,12 +149,19 @@ def build(
 
     window.closing.connect(shut_down)
     setup = add_setup(window, look.theme, layers, paths.logs) if layers else None
-    loadable = setup.usable if setup and setup.is_needed else window.first_painted
-    loadable.connect(status.load)
+    if look.settings.value.load_at_start:
+        loadable = setup.usable if setup and setup.is_needed else window.first_painted
+        loadable.connect(status.load)
     library.start()
     documents.start(look.settings.value.recording_days)
     return Running(
-        window=window, chats=chats, status=status, settings=look.settings, shut_down=shut_down
+        window=window,
+        chats=chats,
+        status=status,
+        settings=look.settings,
+        models=models,
+        pane=pane,
+        shut_down=shut_down,
     )
 
 
@@ -203,10 +218,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     doorbell = Doorbell(paths.data)
     look = choose_look(qt, paths, Scheme(options.theme) if options.theme else None)
-    model = options.model or look.settings.value.model_folder or "demo"
-    request = LoadRequest(model=model)
+    request = first_request(look.settings.value, options.model or "")
     running = build(paths, request, look, load, run_job, layers_in(paths.data))
     shown_in(options).show_again(running.window, running.chats)
+    if not options.model:
+        show_first_run(running.window, running.pane, running.models)
     running.window.show()
     doorbell.rings(lambda: bring_to_front(running.window))
     running.window.closing.connect(doorbell.close)

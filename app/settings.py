@@ -25,6 +25,9 @@ INTERFACE_PERCENT = (80, 200)
 RECORDING_DAYS = (1, 3650)
 MOST_TEXTS = 20  # of a list of what was used lately
 MOST_ANSWERS = 1_000_000
+MOST_CONTEXT = 1 << 24  # tokens
+SPEED_LIMIT = (0, 10_000)  # MB a second; 0: none
+CACHE_BITS = (16, 8)
 
 
 class Scheme(Enum):
@@ -62,7 +65,18 @@ class Settings:
     presets: Presets = ()  # the user's own
     keep_recordings: bool = True
     recording_days: int = RECORDING_DAYS[1]  # a run can be watched at any later time
-    model_folder: str = ""  # to load at the start; empty: the demo model
+    model_folder: str = ""  # what was loaded last; empty: the demo model
+    model_weights: str = "source"  # how it was loaded: a scheme
+    model_context: int = 0  # tokens; 0 lets the engine choose
+    cache_bits: int = CACHE_BITS[0]  # of keys and values
+    load_at_start: bool = True
+    models_home: str = ""  # the folder that keeps models; empty: in the user's data
+    named_models: tuple[str, ...] = ()  # paths that the user has shown us, the latest first
+    download_limit: int = 0  # MB a second; 0: none
+    unfinished_model: str = ""  # the id of what was on its way when Redraft ended
+    first_run: str = ""  # its page, see app.state.models.first_run
+    first_run_seen: bool = False  # it is over, or was left: it does not come by itself
+    first_run_model: str = ""  # the id of the model that is being set up
     recent_commands: tuple[str, ...] = ()  # ids, the latest first
     wrap_lines: bool = True  # in the editor
     recent_files: tuple[str, ...] = ()  # paths, the latest first
@@ -221,6 +235,15 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
     return read
 
 
+def _one_of(*numbers: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or value not in numbers:
+            raise ValueError("not one of those offered")
+        return int(value)
+
+    return read
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
@@ -267,6 +290,17 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "keep_recordings": _truth,
     "recording_days": _whole(*RECORDING_DAYS),
     "model_folder": _text,
+    "model_weights": _text,
+    "model_context": _whole(0, MOST_CONTEXT),
+    "cache_bits": _one_of(*CACHE_BITS),
+    "load_at_start": _truth,
+    "models_home": _text,
+    "named_models": _texts,
+    "download_limit": _whole(*SPEED_LIMIT),
+    "unfinished_model": _text,
+    "first_run": _text,
+    "first_run_seen": _truth,
+    "first_run_model": _text,
     "recent_commands": _texts,
     "wrap_lines": _truth,
     "recent_files": _texts,

@@ -30,13 +30,18 @@ from engine.messages import (
     Recording,
     ToolCall,
     Unloaded,
+    UnloadRequest,
 )
+
+DEMO = "demo"  # the model that comes along
 
 
 class Phase(Enum):
     IDLE = "idle"
     LOADING = "loading"
     READY = "ready"
+    UNLOADING = "unloading"
+    UNLOADED = "unloaded"  # because the user wanted it so
     FAILED = "failed"
 
 
@@ -58,7 +63,7 @@ class EngineState:
 
 
 class EngineStatus(QObject):
-    """Loads one model and knows how far that is.
+    """Loads and unloads one model and knows how far that is.
 
     Signals:
         changed(EngineState)
@@ -85,8 +90,13 @@ class EngineStatus(QObject):
         return self._state
 
     @property
+    def request(self) -> LoadRequest:
+        """The model that is loaded, or would be, and how."""
+        return self._request
+
+    @property
     def is_demo(self) -> bool:
-        return self._request.model == "demo"
+        return self._request.model == DEMO
 
     @property
     def facts(self) -> dict[str, str]:
@@ -106,6 +116,24 @@ class EngineStatus(QObject):
         self._request_id = self._bridge.submit(self._request)
         self._set(EngineState(phase=Phase.LOADING))
 
+    def load_model(self, request: LoadRequest) -> None:
+        """Loads another model, or the same in another way. The one that is there goes first."""
+        if self._state.phase is Phase.LOADING:
+            self._bridge.cancel(self._request_id)
+        self._request = request
+        if not self._state.is_lost:
+            self._state = EngineState()
+        self.load()
+
+    def unload(self) -> None:
+        """Gives the memory back, behind an answer that is being written; ends a load at once."""
+        match self._state.phase:
+            case Phase.LOADING:
+                self._bridge.cancel(self._request_id)
+            case Phase.READY:
+                self._request_id = self._bridge.submit(UnloadRequest())
+                self._set(EngineState(phase=Phase.UNLOADING))
+
     @Slot(object)
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Failed) and event.error.kind is ErrorKind.ENGINE_LOST:
@@ -123,13 +151,15 @@ class EngineStatus(QObject):
                 )
             case Ready():
                 self._set(EngineState(phase=Phase.READY, ready=event))
-            case LoadFailed():
+            case LoadFailed() if event.error.kind is ErrorKind.CANCELLED:
+                self._set(EngineState(phase=Phase.UNLOADED))
+            case LoadFailed() | Failed():
                 self._set(EngineState(phase=Phase.FAILED, error=event.error))
-            case Unloaded() | JobProgress() | JobDone() | JobFailed():
+            case Unloaded():
+                self._set(EngineState(phase=Phase.UNLOADED))
+            case JobProgress() | JobDone() | JobFailed() | Finished():
                 pass
             case Prefill() | Draft() | Committed() | ToolCall() | Proposal() | Recording():
-                pass
-            case Finished() | Failed():
                 pass
             case _:
                 assert_never(event)

@@ -19,6 +19,7 @@ from app.ui.about import AboutDialog
 from app.ui.log_viewer import LogViewer
 from app.ui.replay.replay import replay_dialog
 from app.ui.settings.dialog import SettingsDialog
+from app.ui.settings.models_page import ContextCost, no_cost
 from app.ui.theme import Theme
 from app.words import tr
 
@@ -48,11 +49,18 @@ class Dialogs:
         self._run = run
         self._facts = facts
         self._settings_dialog: SettingsDialog | None = None
+        self._cost: ContextCost = no_cost
+
+    def set_context_cost(self, cost: ContextCost) -> None:
+        """What a context takes with the model that runs, for the settings."""
+        self._cost = cost
 
     def settings(self) -> SettingsDialog:
         """The same dialog each time: it takes a moment to build."""
         if self._settings_dialog is None:
-            dialog = SettingsDialog(self._settings, self._theme, self._window)
+            dialog = SettingsDialog(
+                self._settings, self._theme, self._window, lambda tokens: self._cost(tokens)
+            )
             dialog.log_requested.connect(self.log)
             dialog.data_folder_requested.connect(self.data_folder)
             self._settings_dialog = dialog

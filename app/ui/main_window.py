@@ -157,9 +157,8 @@ class MainWindow(QWidget):
     @property
     def commands_here(self) -> tuple[Command, ...]:
         """What can be done in the place that is shown, and from anywhere."""
-        if self.places.current == CHAT:
-            return self.commands
-        return (*self.editor_commands, *anywhere(self))
+        here = {CHAT: tuple(talk(self)), EDITOR: self.editor_commands}
+        return (*here.get(self.places.current, ()), *anywhere(self))
 
     # --- what commands do -------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -27,6 +29,10 @@ class Notice(QFrame):
         self._retry = QPushButton(tr("Try again"))
         self._retry.setCursor(Qt.CursorShape.PointingHandCursor)
         self._retry.clicked.connect(self.retry_requested)
+        self._other = QPushButton()
+        self._other.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._other.clicked.connect(self._on_other)
+        self._do: Callable[[], object] | None = None
         dismiss = flat_button(tr("Dismiss"))
         dismiss.clicked.connect(self.hide)
         words = QVBoxLayout()
@@ -37,6 +43,7 @@ class Notice(QFrame):
         layout.setContentsMargins(16, 12, 12, 12)
         layout.addLayout(words, 1)
         layout.addWidget(self._retry)
+        layout.addWidget(self._other)
         layout.addWidget(dismiss)
         self.hide()
 
@@ -58,4 +65,16 @@ class Notice(QFrame):
         self._remedy.setText(remedy)
         self._remedy.setVisible(bool(remedy))
         self._retry.setVisible(can_retry)
+        self._other.hide()
         self.show()
+
+    def offer(self, words: str, do: Callable[[], object]) -> None:
+        """Another way out of what the notice tells now."""
+        self._other.setText(words)
+        self._other.show()
+        self._do = do
+
+    def _on_other(self) -> None:
+        self.hide()
+        if self._do is not None:
+            self._do()

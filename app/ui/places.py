@@ -12,7 +12,7 @@ from app.ui.theme import Theme
 from app.ui.widgets import IconButton
 
 ICON = 22
-CHAT, EDITOR = 0, 1  # in the order in which they are added
+CHAT, EDITOR, MODELS = 0, 1, 2  # in the order in which they are added
 
 
 class Places(QWidget):
@@ -58,6 +58,11 @@ class Places(QWidget):
         self._stack.addWidget(place)
         self._mark()
         return number
+
+    def widgets(self) -> tuple[QWidget, ...]:
+        """The places, in their order."""
+        found = (self._stack.widget(number) for number in range(self._stack.count()))
+        return tuple(place for place in found if place is not None)
 
     def set_keys(self, number: int, keys: Iterable[QShortcut]) -> None:
         self._keys[number] = tuple(keys)

@@ -13,7 +13,7 @@ from app.settings import READING_POINTS, Scheme, SettingsStore, Still
 from app.state.chats import Chats
 from app.state.commands import Command
 from app.state.text import visible
-from app.ui.places import CHAT, EDITOR
+from app.ui.places import CHAT, EDITOR, MODELS
 from app.words import tr
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def _view(window: MainWindow) -> Iterator[Command]:
 
     yield make("chat", tr("Go to the chat"), partial(_go_to, window, CHAT), "Ctrl+1")
     yield make("editor", tr("Go to the editor"), partial(_go_to, window, EDITOR), "Ctrl+2")
+    yield make("models", tr("Go to the models"), partial(_go_to, window, MODELS), "Ctrl+3")
     yield make("sidebar", tr("Show or hide the chats"), window.toggle_sidebar, "Ctrl+B")
     yield make("panel", tr("Show or hide how answers are made"), window.toggle_panel, "Ctrl+.")
     yield make("larger", tr("Larger text"), lambda: resize_text(settings, 1), "Ctrl++")

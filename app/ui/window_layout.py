@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from app.ui.places import EDITOR
 from app.ui.theme import SCROLL_BAR_WIDTH, Theme
 from app.ui.widgets import in_column
 from app.words import tr
@@ -60,7 +61,7 @@ def reading_order(window: MainWindow) -> Sequence[QWidget]:
         window.toast,
         window.composer,
         window.side_panel,
-        window.editor,
+        *window.places.widgets()[EDITOR:],
     )
 
 

@@ -25,6 +25,8 @@ from tests.app.test_settings import OTHER
 HIDDEN = {  # have no row of their own
     "presets", "recent_commands", "answers_made", "unknown",
     "recent_files", "edit_instructions", "kept_instructions",
+    "model_weights", "named_models", "unfinished_model",
+    "first_run", "first_run_seen", "first_run_model",
 }  # fmt: skip
 
 
@@ -139,8 +141,8 @@ def test_own_presets_are_offered_and_changed_at_once(dialog, store):
 
 def test_the_buttons_ask_their_owner(qtbot, dialog):
     for place, text, signal in (
-        (3, "Open folder", dialog.data_folder_requested),
-        (4, "Show the log", dialog.log_requested),
+        (4, "Open folder", dialog.data_folder_requested),
+        (5, "Show the log", dialog.log_requested),
     ):
         dialog.show_page(place)
         button = next(

@@ -29,7 +29,7 @@ ENGINE_TEXTS = {
     "EngineError": ("message", "remedy"),
     "WayOut": ("words",),
     "Choice": ("why", "remedy"),
-    "Finding": ("meaning", "remedy"),
+    "Finding": ("value", "meaning", "remedy"),
     "ModelEntry": ("note",),
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef

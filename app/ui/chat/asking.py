@@ -46,7 +46,7 @@ class Asking:
 
     def _load_if_needed(self) -> None:
         """First in the queue; the question waits behind it."""
-        if self._status.state.phase is Phase.IDLE:
+        if self._status.state.phase in (Phase.IDLE, Phase.UNLOADING, Phase.UNLOADED):
             self._status.load()
 
     def _load_again_if_needed(self) -> None:
@@ -63,5 +63,7 @@ def placeholder(phase: Phase) -> str:
             return tr("Write a message. It is answered as soon as the model is ready")
         case Phase.FAILED:
             return tr("Write a message. It is kept until a model is ready")
+        case Phase.UNLOADING | Phase.UNLOADED:
+            return tr("Write a message. The model is loaded again first")
         case _:
             return tr("Write a message")

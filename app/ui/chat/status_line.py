@@ -61,6 +61,10 @@ def engine_text(state: EngineState) -> str:
             return f"{tr_engine(state.what) if state.what else tr('Loading the model')}{share}"
         case Phase.READY:
             return _name_of(state.ready) if state.ready is not None else tr("Ready")
+        case Phase.UNLOADING:
+            return tr("Unloading the model")
+        case Phase.UNLOADED:
+            return tr("No model is loaded")
         case Phase.FAILED:
             return tr("No model")
 

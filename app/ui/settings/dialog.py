@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
@@ -31,12 +31,13 @@ from app.state import presets
 from app.state.presets import Preset
 from app.state.text import visible
 from app.ui.controls import PageNames, scrolled
+from app.ui.settings.models_page import ContextCost, fill_contexts, models_page, no_cost
 from app.ui.settings.page import SettingsPage
 from app.ui.settings.sampling_panel import SamplingPanel
 from app.ui.theme import Theme
 from app.words import LANGUAGES, tr
 
-ANSWERS = 2  # the place of the page with the presets to choose from
+ANSWERS, MODELS = 2, 3  # the places of pages whose choices change
 
 
 class SettingsDialog(QDialog):
@@ -48,16 +49,24 @@ class SettingsDialog(QDialog):
     log_requested = Signal()
     data_folder_requested = Signal()
 
-    def __init__(self, store: SettingsStore, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        store: SettingsStore,
+        theme: Theme,
+        parent: QWidget | None = None,
+        context_cost: ContextCost = no_cost,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Settings"))
         self.resize(QSize(round(720 * theme.scale), round(560 * theme.scale)))
         self._store = store
         self._theme = theme
+        self._context_cost = context_cost
         self._makers: tuple[tuple[str, Callable[[], SettingsPage]], ...] = (
             (tr("Look"), lambda: _look(store)),
             (tr("Writing"), lambda: _writing(store)),
             (tr("Answers"), lambda: _answers(store)),
+            (tr("Models"), lambda: models_page(store, context_cost)),
             (tr("Privacy and data"), lambda: _privacy(store, self.data_folder_requested.emit)),
             (tr("Advanced"), lambda: _advanced(store, self.log_requested.emit)),
         )
@@ -105,6 +114,10 @@ class SettingsDialog(QDialog):
             _put(self._resets, place, page.reset_button)
         return self._made[place]
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show(self._store.value)  # another model may run by now
+
     def show_page(self, place: int) -> None:
         self._names.setCurrentRow(place)
 
@@ -149,6 +162,8 @@ class SettingsDialog(QDialog):
     def _show(self, settings: Settings) -> None:
         if ANSWERS in self._made:
             _fill_presets(self._made[ANSWERS], settings)
+        if MODELS in self._made:
+            fill_contexts(self._made[MODELS], self._context_cost, settings.model_context)
         for page in self._made.values():
             page.show_settings(settings)
         if self._panel is not None:
@@ -244,6 +259,13 @@ def _fill_presets(page: SettingsPage, settings: Settings) -> None:
 def _privacy(store: SettingsStore, open_folder: Callable[[], object]) -> SettingsPage:
     page = SettingsPage(store, tr("Privacy and data"))
     page.note(tr("Chats, documents and settings stay on this computer. Nothing is sent anywhere."))
+    page.note(
+        tr(
+            "Redraft uses the network only when you look up or download a model: then it asks the "
+            "hub for the names of that model's files and for the files. It counts nothing and "
+            "reports nothing."
+        )
+    )
     page.check(
         "confirm_links",
         tr("Ask before opening a link"),
@@ -273,12 +295,6 @@ def _privacy(store: SettingsStore, open_folder: Callable[[], object]) -> Setting
 
 def _advanced(store: SettingsStore, open_log: Callable[[], object]) -> SettingsPage:
     page = SettingsPage(store, tr("Advanced"))
-    page.folder(
-        "model_folder",
-        tr("Model folder"),
-        tr("Loaded at the next start."),
-        tr("The demo model"),
-    )
     page.action(
         tr("Log"),
         tr("What Redraft noted, for when something goes wrong."),
