@@ -1,4 +1,4 @@
-"""The engine without a window: `python -m engine chat|infill|rewrite|plan|quantize|verify|bench|doctor`.
+"""The engine without a window: `python -m engine COMMAND`; --help lists them.
 
 With --json a command prints one JSON object. Exit code 0, or 1 with one plain sentence on stderr,
 or 2 for wrong usage.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -72,6 +73,7 @@ def _rewrite(options: argparse.Namespace) -> dict[str, Any]:
         options.file,
         where=options.range,
         instruction=options.instruction,
+        strength=options.strength,
         alternatives=options.alternatives,
         seed=options.seed,
     )
@@ -151,8 +153,23 @@ def _doctor(options: argparse.Namespace) -> dict[str, Any]:
     return {**dict(to_plain(found)), "ready": ready}
 
 
+def _catalogue(options: argparse.Namespace) -> dict[str, Any]:
+    from engine.store.catalogue import CATALOGUE, read_catalogue, refresh
+    from engine.store.hub import Hub
+
+    file = options.file or CATALOGUE
+    if options.refresh:
+        token = os.environ.get("HF_TOKEN")
+        return {"models": refresh(Hub(endpoint=options.endpoint, token=token), file)}
+    offers, damaged = read_catalogue(file)
+    if damaged is not None:
+        raise EngineFault(damaged.kind, damaged.message, damaged.remedy, damaged.detail)
+    return {"models": [f"{offer.id}: {offer.repo} at {offer.revision}" for offer in offers]}
+
+
 _COMMANDS = {
     "chat": _chat, "infill": _infill, "rewrite": _rewrite, "plan": _plan, "quantize": _quantize, "verify": _verify, "bench": _bench, "doctor": _doctor,
+    "catalogue": _catalogue,
 }  # fmt: skip
 
 
@@ -168,6 +185,8 @@ def _print(options: argparse.Namespace, outcome: dict[str, Any]) -> None:
             print(f"{name.replace('_', ' '):<18} {size / (1 << 30):8.2f} GiB")
         if outcome["fits"] is not None:
             print("It fits." if outcome["fits"] else "It does not fit.")
+    elif options.command == "catalogue":
+        print("\n".join(outcome["models"]))
     elif "text" in outcome:
         print(outcome["text"])
     elif "document" in outcome:
@@ -228,14 +247,21 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--runs", type=_positive, default=5)
     bench.add_argument("--context", type=_positive, default=256, help="prompt tokens")
     add("doctor", "Look at what this PC has.", model=False)
+    _add_catalogue(add("catalogue", "Which models are on offer.", model=False))
     return parser
+
+
+def _add_catalogue(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--refresh", action="store_true", help="ask the hub, and write it down")
+    command.add_argument("--endpoint", default="https://huggingface.co")
+    command.add_argument("--file", type=Path, default=None)
 
 
 def _add_edits(
     add: Callable[[str, str], argparse.ArgumentParser],
     add_generation: Callable[[argparse.ArgumentParser], None],
 ) -> None:
-    infill = add("infill", "Fill the holes of a text: [[...]], [[a hint]], [[5]] for five tokens.")
+    infill = add("infill", "Fill the holes of a text: [[...]], [[a hint]], [[5]] for five tokens, [[number]] for a form.")
     infill.add_argument("--file", type=Path, required=True)
     infill.add_argument("--instruction", default="")
     infill.add_argument("--tokens", type=_positive, default=None, help="length of each hole")
@@ -246,6 +272,7 @@ def _add_edits(
     rewrite.add_argument("--file", type=Path, required=True)
     rewrite.add_argument("--range", required=True, metavar="A:B", help="code points, B exclusive")
     rewrite.add_argument("--instruction", default="", help="without one, mistakes are corrected")
+    rewrite.add_argument("--strength", choices=("light", "medium", "full"), default="full")
     rewrite.add_argument("--alternatives", type=_positive, default=1)
     add_generation(rewrite)
 

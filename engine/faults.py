@@ -36,6 +36,7 @@ _LOST = (
     "driver shutting down",
     "context is destroyed",
 )
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 LOST = EngineError(
     kind=ErrorKind.ENGINE_LOST,
@@ -59,6 +60,34 @@ def is_lost(error: BaseException) -> bool:
 def is_of_device(error: BaseException) -> bool:
     """Whether CUDA reports it: then the GPU may be lost, whatever the words."""
     return _says(error, ("cuda", "cublas", "cudnn", "nvrtc"))
+
+
+def disk_fault(cause: OSError) -> EngineFault:
+    """What to raise where a file of a model cannot be read or written."""
+    detail = f"{type(cause).__name__}: {cause}"
+    if cause.errno in _FULL:
+        return EngineFault(
+            ErrorKind.DISK,
+            "The disk is full.",
+            "Make room, then start it again: it goes on where it stopped.",
+            detail,
+        )
+    return EngineFault(
+        ErrorKind.DISK,
+        f"A file of the model cannot be read or written: {cause.strerror or cause}.",
+        "Check the disk or choose another folder, then start it again: it goes on where it stopped.",
+        detail,
+    )
+
+
+def no_room(free: int, needed: int, folder: object) -> EngineFault:
+    """What to raise before anything is written that will not fit. free, needed: bytes."""
+    return EngineFault(
+        ErrorKind.DISK,
+        f"The disk has {free / 1e9:.1f} GB free, and {needed / 1e9:.1f} GB are needed.",
+        "Make room or choose a folder on another disk, then start it again.",
+        str(folder),
+    )
 
 
 def no_numbers() -> EngineFault:

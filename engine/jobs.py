@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from engine.child import run_in_child
+from engine.faults import disk_fault
 from engine.folders import model_folder
 from engine.messages import (
     Checked,
@@ -29,7 +30,6 @@ from engine.store.fetching import fetch_model
 from engine.store.keep import delete, folder_of, move
 from engine.store.library import library, look_up
 from engine.store.note import Note, read_note, write_note
-from engine.store.troubles import fault_of_disk
 
 
 def run_job(request: JobRequest, report: JobReport, cancelled: Cancelled) -> JobResult:
@@ -85,7 +85,7 @@ def _prepare(request: JobRequest, report: JobReport, cancelled: Cancelled) -> Pr
         try:
             write_note(target, Note(offer=offer, size=size, commit="", prepared_from=str(source)))
         except OSError as fault:
-            raise fault_of_disk(fault) from fault
+            raise disk_fault(fault) from fault
     asked = replace(request, model=str(source), home=str(target), weights=weights)
     outcome = run_in_child(asked, report, cancelled)
     entry = folder_entry(target, Place.REDRAFT)

@@ -6,7 +6,6 @@ killed or cancelled goes on where it stopped.
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -26,6 +25,7 @@ from engine.checkpoint.prepared import is_prepared, plan_blobs
 from engine.checkpoint.source import SourceTensor
 from engine.config import load_config
 from engine.convert import convert, fit
+from engine.faults import disk_fault, no_room
 from engine.load import Report, model_folder
 from engine.messages import EngineFault, ErrorKind
 from engine.model.fields import fields, text_shapes, vision_shapes
@@ -33,7 +33,6 @@ from engine.quant.scheme import Scheme, find_scheme
 from engine.quant.tensors import Matrix, parts_of
 
 _MARGIN = 1 << 30  # bytes left free on the disk, for everybody else's sake
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +107,7 @@ def prepare(
             str(target),
         ) from fault
     except OSError as fault:
-        raise _disk_fault(fault) from fault
+        raise disk_fault(fault) from fault
     with suppress(OSError):  # a lock that stays does no harm
         (target / LOCK).unlink()
     return Outcome(
@@ -259,25 +258,4 @@ def _bytes_of(tensor: Tensor) -> memoryview:
 def _check_room(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size + _MARGIN:
-        raise EngineFault(
-            ErrorKind.DISK,
-            f"The disk has {free / 1e9:.1f} GB free, and {(size + _MARGIN) / 1e9:.1f} GB are needed.",
-            "Make room or choose a folder on another disk, then start it again.",
-            str(folder),
-        )
-
-
-def _disk_fault(fault: OSError) -> EngineFault:
-    if fault.errno in _FULL:
-        return EngineFault(
-            ErrorKind.DISK,
-            "The disk is full.",
-            "Make room, then start it again: it goes on where it stopped.",
-            str(fault),
-        )
-    return EngineFault(
-        ErrorKind.DISK,
-        f"A file of the prepared model cannot be written: {fault.strerror}.",
-        "Choose another folder, or start it again: it goes on where it stopped.",
-        str(fault),
-    )
+        raise no_room(free, size + _MARGIN, folder)

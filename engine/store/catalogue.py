@@ -91,7 +91,8 @@ def list_offer(hub: Hub, offer: Offer) -> Listing:
     """
     listing = list_files(hub, offer.repo, offer.revision)
     chosen = [file for file in listing.files if offer.wants(file.name)]
-    if not any(file.name.endswith((".safetensors", ".gguf")) for file in chosen):
+    has_weights = any(file.name.endswith((".safetensors", ".gguf")) for file in chosen)
+    if not chosen or not (has_weights or offer.files):
         raise EngineFault(
             ErrorKind.MODEL_UNSUPPORTED,
             "This repository holds no weights that Redraft can read.",

@@ -17,6 +17,7 @@ from typing import TypeGuard
 import httpx2
 
 from engine.checkpoint.durable import read_pieces, sole_writer
+from engine.faults import disk_fault, no_room
 from engine.messages import EngineFault, ErrorKind
 from engine.store.fetch import Patience, Source, fetch, open_client
 from engine.store.hub import Hub, Listing, RemoteFile
@@ -25,7 +26,7 @@ from engine.store.names import LOCK, part_of, paths_in
 from engine.store.pace import TICK, Control, Pace
 from engine.store.part import BLOCK, PartFile
 from engine.store.record import Fetched, clear, read_record, write_record
-from engine.store.troubles import fault_of_disk, in_use, no_room, paused, wrong_content
+from engine.store.troubles import in_use, paused, wrong_content
 
 _PAUSED = ErrorKind.CANCELLED
 
@@ -76,7 +77,7 @@ def download(
     except BlockingIOError as fault:
         raise in_use(folder) from fault
     except OSError as fault:
-        raise fault_of_disk(fault) from fault
+        raise disk_fault(fault) from fault
 
 
 def discard(folder: Path) -> None:
@@ -87,7 +88,7 @@ def discard(folder: Path) -> None:
     except BlockingIOError as fault:
         raise in_use(folder) from fault
     except OSError as fault:
-        raise fault_of_disk(fault) from fault
+        raise disk_fault(fault) from fault
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.checkpoint.durable import NOTE
+from engine.faults import disk_fault
 from engine.messages import (
     Downloaded,
     EngineFault,
@@ -24,7 +25,6 @@ from engine.store.library import described, find_offer, hub_of, settings_repo
 from engine.store.names import LOCK
 from engine.store.note import Note, write_note
 from engine.store.pace import Control, Progress
-from engine.store.troubles import fault_of_disk
 
 
 def fetch_model(
@@ -70,7 +70,7 @@ def _fetch(
         download(hub, listing, folder, control, settings)
         entry = folder_entry(folder, Place.REDRAFT)
     except OSError as fault:
-        raise fault_of_disk(fault) from fault
+        raise disk_fault(fault) from fault
     finally:
         _clear_if_empty(folder)
     if entry is None:
@@ -133,7 +133,7 @@ def _take_over(
         folder.mkdir(parents=True, exist_ok=True)
         _link(weights, folder / f"{weights.stem}.gguf")
     except OSError as fault:
-        raise fault_of_disk(fault) from fault
+        raise disk_fault(fault) from fault
     return _fetch(offer, folder, request, report, cancelled, settings)
 
 

@@ -26,7 +26,8 @@ def find_models(
 
     places: of other programs; None: their usual ones.
     """
-    found: dict[str, ModelEntry] = {}
+    found: dict[str, ModelEntry] = {}  # by id: a file that was taken over has that of its folder
+    paths: set[str] = set()
     faults: list[EngineError] = []
     searched = [(Place.REDRAFT, home)]
     searched += [(Place.NAMED, Path(each).expanduser()) for each in also]
@@ -36,7 +37,9 @@ def find_models(
             faults.append(_gone(root))
         try:
             for entry in _search(place, root):
-                found.setdefault(os.path.realpath(entry.path), entry)
+                if os.path.realpath(entry.path) not in paths:
+                    found.setdefault(entry.id, entry)
+                    paths.add(os.path.realpath(entry.path))
         except OSError as fault:
             faults.append(_unreadable(root, fault))
     return list(found.values()), faults
@@ -93,7 +96,9 @@ def _search(place: Place, root: Path) -> Iterator[ModelEntry]:
 
 
 def _own_folders(root: Path) -> Iterator[Path]:
-    return (path for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink())
+    """Not those with a dot in front, which are on their way."""
+    paths = (path for path in sorted(root.iterdir()) if not path.name.startswith("."))
+    return (path for path in paths if path.is_dir() and not path.is_symlink())
 
 
 def _folders(root: Path) -> Iterator[Path]:

@@ -10,12 +10,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from engine.checkpoint.durable import read_pieces, sole_writer, sync_folder, write_file
+from engine.faults import disk_fault, no_room
 from engine.messages import Deleted, EngineFault, ErrorKind, ModelEntry, Moved, Place
 from engine.service import Cancelled, JobReport
 from engine.store.entries import folder_entry
 from engine.store.library import find_offer, free_at
 from engine.store.names import LOCK
-from engine.store.troubles import fault_of_disk, in_use, no_room
+from engine.store.troubles import in_use
 
 _GONE = ".deleted-"  # the beginning of a folder's name while it is being deleted
 _MOVING = ".moving-"
@@ -44,7 +45,7 @@ def delete(model: str, home: Path) -> Deleted:
             shutil.rmtree(each)
         sync_folder(home)
     except OSError as fault:
-        raise fault_of_disk(fault) from fault
+        raise disk_fault(fault) from fault
     return Deleted(path=str(folder), freed=size)
 
 
@@ -72,7 +73,7 @@ def move(model: str, home: Path, report: JobReport, cancelled: Cancelled) -> Mov
             shutil.rmtree(source)
         entry = folder_entry(target, Place.REDRAFT)
     except OSError as fault:
-        raise fault_of_disk(fault) from fault
+        raise disk_fault(fault) from fault
     assert isinstance(entry, ModelEntry)
     return Moved(model=entry)
 

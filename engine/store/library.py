@@ -30,7 +30,7 @@ from engine.store.hub import Hub, Listing
 from engine.store.note import read_note
 
 LOOKED_UP = ".looked-up"  # in the folder of models: settings of models somebody has asked about
-_REPO = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?(?::([\w.*-]+))?")
+_REPO = re.compile(r"(\w[\w.-]*/\w[\w.-]*?)(?:@([\w./-]+))?(?::([\w.*-]+))?")
 _RUNNABLE = (ModelState.READY, ModelState.HERE)
 
 

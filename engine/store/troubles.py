@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 from engine.messages import EngineFault, ErrorKind
 
 if TYPE_CHECKING:
     from engine.store.hub import Hub
-
-_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class Interrupted(Exception):
@@ -126,31 +123,6 @@ def in_use(folder: object) -> EngineFault:
         "Another window of Redraft downloads this model right now.",
         "Wait for it, or stop it there.",
         str(folder),
-    )
-
-
-def no_room(free: int, needed: int, folder: object) -> EngineFault:
-    return EngineFault(
-        ErrorKind.DISK,
-        f"The disk has {free / 1e9:.1f} GB free, and {needed / 1e9:.1f} GB are needed.",
-        "Make room or choose a folder on another disk, then start it again.",
-        str(folder),
-    )
-
-
-def fault_of_disk(cause: OSError) -> EngineFault:
-    if cause.errno in _FULL:
-        return EngineFault(
-            ErrorKind.DISK,
-            "The disk is full.",
-            "Make room, then start it again: it goes on where it stopped.",
-            _detail(cause),
-        )
-    return EngineFault(
-        ErrorKind.DISK,
-        f"A file of the download cannot be read or written: {cause.strerror or cause}.",
-        "Check the disk or choose another folder, then start it again.",
-        _detail(cause),
     )
 
 
