@@ -47,7 +47,7 @@ class GapList(QObject):
     def confirm(self) -> None:
         """They are gaps."""
         asked, self._asked = self._asked, ()
-        self._put(*asked)
+        self._put(*(each for each in asked if not self._is_taken(each.place)))
 
     def dismiss(self) -> None:
         """They are not, and stay what they are."""
