@@ -84,7 +84,7 @@ def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline
     with uncollected():
         from engine.pipeline import load_pipeline
 
-    return load_pipeline(request, report, cancelled)
+    return load_pipeline(request, report, cancelled, kernels=user_paths().kernels)
 
 
 def run_job(request: JobRequest, report: JobReport, cancelled: Cancelled) -> JobResult:

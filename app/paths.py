@@ -22,6 +22,11 @@ class Paths:
         return self.data / "settings.json"
 
     @property
+    def kernels(self) -> Path:
+        """What the engine compiles for a GPU, and what it has to remember of that."""
+        return self.data / "kernels"
+
+    @property
     def log(self) -> Path:
         return self.logs / "redraft.log"
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from engine.config import SamplingConfig
 from engine.faults import no_numbers
-from engine.graph import Canvases, Graphs, runs_fused
+from engine.fused_step import Canvases, Kind
+from engine.graph import Graphs, runs_fused
 from engine.kernels.vocabulary import Barred, VocabularyStatistics, vocabulary_statistics
 from engine.model.cache import KVCache
 from engine.model.network import Model
@@ -99,7 +100,7 @@ def denoise(
     pins = _full_pins(pins, batch, model.config.canvas_length, model.device)
     state = _start(pins, noise, constraints, sampling.stability_threshold)
     pinned = pins != FREE
-    if isinstance(noise, CounterNoise) and steps_fused(model, constraints):
+    if isinstance(noise, CounterNoise) and runs_fused(model):
         pinned = pinned.cpu()
         take = _fused_step(model, cache, pins, state, sampling, noise, constraints, graphs)
     else:
@@ -124,11 +125,6 @@ def denoise(
         )
         if is_last:
             return
-
-
-def steps_fused(model: Model, constraints: Constraints | None) -> bool:
-    """Whether the model takes its steps under these constraints by `engine.graph`."""
-    return (constraints is None or constraints.watch is None) and runs_fused(model)
 
 
 def _start(pins: Tensor, noise: Noise, constraints: Constraints, stability: int) -> CanvasState:
@@ -172,13 +168,21 @@ def _fused_step(
     """The step as `engine.graph` takes it."""
     graphs = graphs or Graphs()
     shape = (pins.shape[0], pins.shape[1])
+    watch = constraints.watch
     is_given = (pins != FREE) & (constraints.signal is not PinSignal.NATIVE)
     barred = _barred(constraints, torch.ones_like(is_given))
-    num_rules = 0 if barred is None else barred.rules.shape[0]
-    step = graphs.step(model, cache, shape, sampling.stability_threshold, num_rules)
+    kind = Kind(
+        batch=shape[0], length=shape[1], stability=sampling.stability_threshold,
+        rules=0 if barred is None else barred.rules.shape[0],
+        watched=0 if watch is None else watch.shape[-1],
+    )  # fmt: skip
+    step = graphs.step(model, cache, kind)
     nothing = model.weights.norm.new_zeros(*shape, model.config.hidden_size)
     given = _pin_soft(nothing, ~is_given, pins, model, constraints.signal)
-    canvases = Canvases(pins=pins, given=given, is_given=is_given, barred=barred)
+    canvases = Canvases(
+        pins=pins, given=given, is_given=is_given, barred=barred,
+        watch=None if watch is None else watch.to(pins.device).expand(shape[0], -1, -1),
+    )  # fmt: skip
     step.begin(canvases, state, sampling, noise)
     return step
 

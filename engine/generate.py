@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.denoise import Constraints, StepResult, denoise, steps_fused
-from engine.graph import Graphs
+from engine.denoise import Constraints, StepResult, denoise
+from engine.graph import Graphs, runs_fused
 from engine.messages import Sampling
 from engine.model.cache import KVCache
 from engine.model.network import Model
@@ -63,7 +63,7 @@ def steps(
     reused = cache.keep_prefix(prompt_ids.tolist())
     model.prefill(prompt_ids[reused:], cache)
 
-    if noise == "native" and steps_fused(model, constraints):
+    if noise == "native" and runs_fused(model):
         noise = "counter"
     source = make_noise(noise, seed, model.config.vocab_size, model.device)
     stop_ids = torch.tensor(config.stop_ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,13 +18,13 @@ from engine.folders import model_folder as model_folder
 from engine.kernels.operations import operations
 from engine.kernels.portable import triton, why_not
 from engine.kernels.samples import trials
-from engine.kernels.selection import Selection, choose
+from engine.kernels.selection import Choice, Selection, choose
 from engine.model.fields import Field, fields, text_shapes, vision_shapes
 from engine.model.fused import FusedLayers
 from engine.model.network import Model
 from engine.model.weights import from_blobs
 from engine.quant.scheme import Scheme, find_scheme
-from engine.quant.tensors import Matrix, QuantisedTensor
+from engine.quant.tensors import Int8Tensor, Matrix, QuantisedTensor
 
 Report = Callable[[str, int, int], None]
 Check = Callable[[ModelConfig, Scheme], None]
@@ -71,25 +72,40 @@ def load_model(
     return Model(config, sampling, from_blobs(config, blobs))
 
 
-def fuse(model: Model, folder: Path) -> tuple[Model, Selection | None]:
+def fuse(model: Model, folder: Path, cache_bits: int = 16) -> tuple[Model, Selection | None]:
     """The model with fused layers where its GPU runs their kernels, and what came of the trial.
 
-    folder: for what the trial has to remember and compile. None where nothing is tried: on a CPU,
-    or for weights that are not quantised. Raises EngineFault where a kernel has cost the GPU.
+    folder: for what the trial has to remember and compile. cache_bits: of the cache's keys and
+    values. None where nothing is tried: on a CPU, or for weights that are not quantised. Raises
+    EngineFault where a kernel has cost the GPU.
     """
     is_quantised = isinstance(model.weights.layers[0].experts_gate_up, QuantisedTensor)
     if model.device.type != "cuda" or not is_quantised:
         return model, None
     selection = choose(
-        trials(model.config, model.dtype), model.device, why_not(model.device), folder,
+        trials(model.config, model.dtype, cache_bits), model.device, why_not(model.device), folder,
         _versions(model.device),
     )  # fmt: skip
+    if isinstance(model.weights.layers[0].experts_gate_up, Int8Tensor):
+        selection = without_expert_kernel(selection)
     names = [choice.name for choice in selection.choices if choice.uses_kernel]
     if not names:
         return model, selection
     fused = FusedLayers(model.config, model.weights, operations(names))
     made = Model(model.config, model.sampling, model.weights, model.portions, fused)
     return made, selection
+
+
+def without_expert_kernel(selection: Selection) -> Selection:
+    """The same for experts of eight bits, whose products have no kernel: they go the plain way."""
+    plain = Choice(
+        name="experts",
+        uses_kernel=False,
+        why="this model's experts are stored with eight bits",
+        remedy="Prepare the model with int4 weights: these are fast, and take half the memory.",
+    )
+    choices = (plain if each.name == plain.name else each for each in selection.choices)
+    return selection if selection.has_none else replace(selection, choices=tuple(choices))
 
 
 def _versions(device: torch.device) -> str:

@@ -15,8 +15,8 @@ from engine.messages import EngineFault, ErrorKind
 from engine.model.fields import fields, stored_as
 from engine.quant.layouts import Part, item_size, total_bytes
 from engine.quant.scheme import SCHEMES, Scheme, find_scheme
-from engine.sizes import cache_shape, snapshot_elements, snapshots_kept
-from engine.workspaces import Work, prefill_bytes, step_bytes
+from engine.sizes import STEPS_KEPT, cache_size, snapshot_size, snapshots_kept
+from engine.workspaces import Work, captured_bytes, kept_bytes, prefill_bytes, step_bytes
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -27,7 +27,7 @@ CUDA_CONTEXT = 300 * MIB
 # What torch's allocator rounds up and leaves in gaps, and the buffers of cuBLAS. An assumption too:
 # it cuts segments in steps of 2 MiB, and a model has about a hundred tensors larger than one.
 CUDA_MARGIN = 224 * MIB
-# The nodes of the captured step, a few thousand kernels. An assumption, not measured here.
+# The nodes of one captured step, some hundred kernels. An assumption, not measured here.
 GRAPH_NODES = 32 * MIB
 CPU_MARGIN = 64 * MIB  # what malloc keeps, and the buffers of the matrix products
 
@@ -40,15 +40,17 @@ class MemoryPlan:
 
     weights: int
     kv_cache: int
-    snapshots: int  # windows to come back to; beside a GPU they lie in the PC's memory
-    workspaces: int  # of a prefill, and of a step where no graph holds it
-    graph: int  # a captured step keeps the memory it works in
+    snapshots: int  # windows to come back to
+    workspaces: int  # of a prefill, and of a step that is not captured
+    graph: int  # of captured steps: the memory they work in, and what each keeps
     cuda_context: int
     allocator_margin: int
+    host: int = 0  # in the PC's memory beside a GPU: there the snapshots lie. No part of the total
 
     @property
     def parts(self) -> dict[str, int]:
-        return asdict(self)
+        """Of the device's memory."""
+        return {name: size for name, size in asdict(self).items() if name != "host"}
 
     @property
     def total(self) -> int:
@@ -60,6 +62,7 @@ class MemoryPlan:
         return max(self.workspaces, self.graph)
 
     def fits(self, free_bytes: int) -> bool:
+        """Whether the device has enough; without the PC's memory, only snapshots are not kept."""
         return self.total <= free_bytes
 
 
@@ -71,6 +74,7 @@ class Wish:
     scheme: Scheme
     context: int  # tokens
     device: str  # "cpu" or "cuda"
+    cache_bits: int = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,24 +93,29 @@ def plan(
     dtype: str,
     device: str,
     batch: int = 1,
+    cache_bits: int = 16,
 ) -> MemoryPlan:
     """What a model takes.
 
     context: tokens the cache has room for. dtype: "bfloat16" or "float32", of activations, cache
     and whatever the scheme does not quantise. device: "cuda" or "cpu". batch: canvases at a time.
+    cache_bits: of the cache, 8 or 16; 16 stands for the dtype.
     """
-    item = item_size(dtype)
-    work = Work(config=config, scheme=scheme, item_size=item, device=device, context=context)
-    prefill, step = prefill_bytes(work), step_bytes(work, batch)
+    work = Work(
+        config=config, scheme=scheme, item_size=item_size(dtype), device=device, context=context,
+        cache_bits=cache_bits,
+    )  # fmt: skip
     is_cuda = device == "cuda"
+    snapshots = snapshot_bytes(config, context, dtype, cache_bits)
     return MemoryPlan(
         weights=weight_bytes(config, scheme, dtype),
-        kv_cache=cache_bytes(config, context, dtype),
-        snapshots=0 if is_cuda else snapshot_bytes(config, context, dtype),
-        workspaces=prefill if is_cuda else max(prefill, step),
-        graph=step + GRAPH_NODES if is_cuda else 0,
+        kv_cache=cache_size(config, context, work.item_size, cache_bits),
+        snapshots=0 if is_cuda else snapshots,
+        workspaces=max(prefill_bytes(work), step_bytes(work, batch)),
+        graph=_graphs(work, batch) if is_cuda else 0,
         cuda_context=CUDA_CONTEXT if is_cuda else 0,
         allocator_margin=CUDA_MARGIN if is_cuda else CPU_MARGIN,
+        host=snapshots if is_cuda else 0,
     )
 
 
@@ -116,25 +125,30 @@ def weight_bytes(config: ModelConfig, scheme: Scheme, dtype: str) -> int:
     return sum(each.nbytes if isinstance(each, Part) else total_bytes(each) for each in stored)
 
 
-def cache_bytes(config: ModelConfig, context: int, dtype: str) -> int:
-    """The KV cache of `context` tokens on all layers."""
-    shapes = (cache_shape(config, layer, context) for layer in config.layers)
-    return sum(Part(dtype, shape).nbytes for shape in shapes)
-
-
-def snapshot_bytes(config: ModelConfig, context: int, dtype: str) -> int:
+def snapshot_bytes(config: ModelConfig, context: int, dtype: str, cache_bits: int = 16) -> int:
     """The windows that are kept beside a cache of `context` tokens, at most."""
-    item = item_size(dtype)
-    return snapshots_kept(config, context, item) * snapshot_elements(config) * item
+    size = snapshot_size(config, item_size(dtype), cache_bits)
+    return snapshots_kept(config, context, size) * size
+
+
+def _graphs(work: Work, batch: int) -> int:
+    """Of all captured steps: they work in the same memory, and each keeps its own state."""
+    kept = kept_bytes(work, max(batch, STEPS_KEPT)) + STEPS_KEPT * GRAPH_NODES
+    return captured_bytes(work, batch) + kept
 
 
 def plan_wish(wish: Wish) -> MemoryPlan:
     """The plan of a wish, in the dtype that its device is used with."""
     dtype = "float32" if wish.device == "cpu" else "bfloat16"
-    return plan(wish.config, wish.scheme, context=wish.context, dtype=dtype, device=wish.device)
+    return plan(
+        wish.config, wish.scheme, context=wish.context, dtype=dtype, device=wish.device,
+        cache_bits=wish.cache_bits,
+    )  # fmt: skip
 
 
-def read_wish(config_file: Path, *, weights: str, context: int, device: str = "cuda") -> Wish:
+def read_wish(
+    config_file: Path, *, weights: str, context: int, device: str = "cuda", cache_bits: int = 16
+) -> Wish:
     """A wish for the model that a config.json describes.
 
     weights: a name of `engine.quant.scheme.SCHEMES`. A longer context than the model's is cut.
@@ -142,7 +156,10 @@ def read_wish(config_file: Path, *, weights: str, context: int, device: str = "c
     """
     config = parse_config(read_json(config_file))
     context = min(context, config.max_positions)
-    return Wish(config=config, scheme=find_scheme(weights), context=context, device=device)
+    return Wish(
+        config=config, scheme=find_scheme(weights), context=context, device=device,
+        cache_bits=cache_bits,
+    )  # fmt: skip
 
 
 def refuse_unfit(wish: Wish, *, free: int, total: int) -> None:

@@ -20,7 +20,7 @@ from engine.editing.edit import edit
 from engine.graph import Graphs, cuda_capture
 from engine.kernels.cache_folder import usual_folder
 from engine.kernels.selection import notice
-from engine.load import DEMO, Cancelled, fuse, load_model, model_folder
+from engine.load import DEMO, Cancelled, Report, fuse, load_model, model_folder
 from engine.memory import Wish, plan_wish, refuse_unfit
 from engine.messages import (
     ChatRequest,
@@ -34,6 +34,7 @@ from engine.messages import (
     Ready,
     RequestEvent,
 )
+from engine.model.network import Model
 from engine.quant.scheme import Scheme
 from engine.run import IsCancelled, Loaded
 from engine.survival import guarded, with_less
@@ -46,28 +47,68 @@ DEFAULT_CONTEXT = {"cpu": 8192, "cuda": 16384}
 # at every small product: steps then take up to eight times as long.
 NARROW = 512
 
+Memory = Callable[[str], tuple[int, int]]  # of a device, bytes that are free, and in all
+
 
 def load_pipeline(
     request: LoadRequest,
-    report: Callable[[str, int, int], None],
+    report: Report,
     cancelled: IsCancelled,
     noise: str = "native",
-    memory: Callable[[str], tuple[int, int]] = device_memory,
+    memory: Memory = device_memory,
     kernels: Path | None = None,
 ) -> Pipeline:
     """The model a LoadRequest asks for; `noise` as in `engine.generate.steps`.
 
-    memory: bytes that a device has free, and in all. Raises EngineFault, before a weight is read
-    where the memory plan does not fit into what is free. kernels: a folder for what is remembered of
-    them, and compiled.
+    Raises EngineFault, before a weight is read where the memory plan does not fit into what is free.
+    kernels: a folder for what is remembered of them, and compiled.
     """
+    folder = model_folder(request.model)
+    tokenizer, template = Tokenizer.load(folder), ChatTemplate.load(folder)
+    model, needed = _load_fitting(request, folder, report, cancelled, memory)
+    model, selection = fuse(model, kernels or usual_folder().parent / "redraft", request.cache_bits)
+    if tokenizer.vocab_size > model.config.vocab_size:
+        raise EngineFault(
+            ErrorKind.MODEL_UNSUPPORTED,
+            "The tokenizer of this model belongs to another model.",
+            "Download the model again.",
+        )
+    if model.device.type == "cpu" and model.config.hidden_size < NARROW:
+        torch.set_num_threads(1)
+    context = _context(request, model.config, model.device.type)
+    return Pipeline(
+        Loaded(
+            model=model,
+            tokenizer=tokenizer,
+            template=template,
+            cache=model.new_cache(context, request.cache_bits),
+            context=context,
+            noise=noise,
+            needed_bytes=needed,
+            graphs=Graphs(cuda_capture() if model.fused is not None else None),
+        ),
+        name="Demo model" if request.model == DEMO else Path(folder).name,
+        notice=None if selection is None else notice(selection),
+    )
 
-    needed = 0
+
+def _load_fitting(
+    request: LoadRequest, folder: Path, report: Report, cancelled: IsCancelled, memory: Memory
+) -> tuple[Model, int]:
+    """The model, and the bytes that one of its requests takes for a moment. Raises EngineFault."""
+    device, needed = request.device, 0
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def check(config: ModelConfig, scheme: Scheme) -> None:
         nonlocal needed
-        context = _context(request, config, device)
-        wish = Wish(config=config, scheme=scheme, context=context, device=device)
+        wish = Wish(
+            config=config,
+            scheme=scheme,
+            context=_context(request, config, device),
+            device=device,
+            cache_bits=request.cache_bits,
+        )
         needed = plan_wish(wish).momentary
         if not request.load_anyway:
             free, total = memory(device)
@@ -78,17 +119,11 @@ def load_pipeline(
             raise Cancelled
         report(what, done, total)
 
-    folder = model_folder(request.model)
-    tokenizer, template = Tokenizer.load(folder), ChatTemplate.load(folder)
-    device = request.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = "float32" if device == "cpu" else "bfloat16"
     try:
         model = load_model(
             folder,
             device=device,
-            dtype=dtype,
+            dtype="float32" if device == "cpu" else "bfloat16",
             weights=request.weights,
             report=report_or_stop,
             check=check,
@@ -97,30 +132,7 @@ def load_pipeline(
         raise EngineFault(
             ErrorKind.CANCELLED, "Loading was cancelled.", "Load the model again when you need it."
         ) from None
-    model, selection = fuse(model, kernels or usual_folder().parent / "redraft")
-    if tokenizer.vocab_size > model.config.vocab_size:
-        raise EngineFault(
-            ErrorKind.MODEL_UNSUPPORTED,
-            "The tokenizer of this model belongs to another model.",
-            "Download the model again.",
-        )
-    if device == "cpu" and model.config.hidden_size < NARROW:
-        torch.set_num_threads(1)
-    context = _context(request, model.config, model.device.type)
-    return Pipeline(
-        Loaded(
-            model=model,
-            tokenizer=tokenizer,
-            template=template,
-            cache=model.new_cache(context),
-            context=context,
-            noise=noise,
-            needed_bytes=needed,
-            graphs=Graphs(cuda_capture() if model.fused is not None else None),
-        ),
-        name="Demo model" if request.model == DEMO else Path(folder).name,
-        notice=None if selection is None else notice(selection),
-    )
+    return model, needed
 
 
 def _context(request: LoadRequest, config: ModelConfig, device: str) -> int:

@@ -5,6 +5,7 @@ The network allocates by these numbers and the memory plan counts with them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from engine.config import LayerConfig, ModelConfig
@@ -16,6 +17,25 @@ SLACK = 2048
 # Elements of a causal mask, but no fewer queries than that: too few would not fill a GPU.
 MASK_ELEMENTS = 1 << 23
 MIN_MASKED_QUERIES = 256
+
+# Steps on a GPU that are kept captured, of as many canvases together. They work in the same memory.
+STEPS_KEPT = 3
+MOST_STEPS = 4096  # denoising steps of a canvas, as `SamplingConfig` allows
+
+# Parts that the keys of an attention are split into on a GPU, at most, and what they mix in bytes.
+MAX_SPLITS = 8
+SPLIT_BYTES = 1 << 25
+
+# Of the vocabulary on a GPU: tokens of a tile; the largest logits that it reports of a row; how
+# many tokens of a row are kept.
+VOCABULARY_TILE = 128
+PER_TILE = 4
+KEPT_TOKENS = 128
+# Tokens whose chances lie in memory at a time, and numbers at most: 16 MB of bfloat16; the parts
+# that are summed up side by side.
+CHUNK = 32_768
+CHANCES = 256 * CHUNK
+SHARES = 4
 
 # Windows of the sliding layers that are kept to come back to, by number and by bytes: five of the
 # 26B model's in 16 bits.
@@ -59,14 +79,30 @@ def cache_shape(
     return 2, layer.num_kv_heads, kept + config.canvas_length, layer.head_dim
 
 
-def snapshot_elements(config: ModelConfig) -> int:
-    """Keys and values of a window on all sliding layers."""
-    heads = sum(layer.num_kv_heads * layer.head_dim for layer in config.layers if layer.is_sliding)
-    return 2 * heads * config.sliding_window
+def vector_bytes(layer: LayerConfig, item_size: int, cache_bits: int) -> int:
+    """One key or value of one head in the cache: numbers, or bytes with a float32 scale."""
+    return layer.head_dim * item_size if cache_bits == 16 else layer.head_dim + 4
 
 
-def snapshots_kept(config: ModelConfig, max_tokens: int, item_size: int) -> int:
-    """How many windows are kept at most, of elements of item_size bytes."""
-    size = snapshot_elements(config) * item_size
+def cache_size(config: ModelConfig, max_tokens: int, item_size: int, cache_bits: int) -> int:
+    """Bytes of a whole cache."""
+    return sum(
+        math.prod(cache_shape(config, layer, max_tokens)[:3])
+        * vector_bytes(layer, item_size, cache_bits)
+        for layer in config.layers
+    )
+
+
+def snapshot_size(config: ModelConfig, item_size: int, cache_bits: int) -> int:
+    """Bytes of a window on all sliding layers."""
+    return sum(
+        2 * layer.num_kv_heads * config.sliding_window * vector_bytes(layer, item_size, cache_bits)
+        for layer in config.layers
+        if layer.is_sliding
+    )
+
+
+def snapshots_kept(config: ModelConfig, max_tokens: int, size: int) -> int:
+    """How many windows of that many bytes are kept at most."""
     never_moves = max_tokens <= config.sliding_window + SLACK
     return 0 if never_moves or not size else min(SNAPSHOTS, SNAPSHOT_BYTES // size)

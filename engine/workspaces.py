@@ -18,10 +18,18 @@ from engine.model.fields import fields
 from engine.quant.layouts import BLOCK
 from engine.quant.scheme import Role, Scheme
 from engine.sizes import (
+    CHANCES,
+    CHUNK,
+    KEPT_TOKENS,
     LOGITS_BLOCK,
     MIN_LOGITS_ROWS,
+    MOST_STEPS,
+    PER_TILE,
     SCORE_ROWS,
+    SHARES,
     SLACK,
+    SPLIT_BYTES,
+    VOCABULARY_TILE,
     WEIGHT_SLICE,
     masked_queries,
 )
@@ -36,6 +44,7 @@ class Work:
     item_size: int  # bytes of an activation, 4 or 2
     device: str  # "cpu" or "cuda"
     context: int  # tokens
+    cache_bits: int = 16
 
     @cached_property
     def unpacked(self) -> int:
@@ -64,32 +73,80 @@ def step_bytes(work: Work, batch: int = 1) -> int:
     rows = batch * config.canvas_length
     state = 2 * rows * config.hidden_size * item + 128 * rows  # two soft embeddings, ids, entropies
     kinds = set(config.layers)
-    decoder = max(_layer(work, layer, rows, causal=False) for layer in kinds)
+    decoder = max(_layer(work, layer, rows) for layer in kinds)
     encoder = max(_layer(work, layer, config.canvas_length, causal=True) for layer in kinds)
     stages = (decoder, encoder, _conditioned(work, rows), _embedded(work, rows))
     network = _rotations(work, rows) + max(stages)
     return state + max(network, _vocabulary(work, rows))
 
 
-def _layer(work: Work, layer: LayerConfig, rows: int, *, causal: bool) -> int:
-    """One layer: its input is held throughout."""
+def captured_bytes(work: Work, batch: int = 1) -> int:
+    """One step on `batch` canvases by `engine.fused_step`, beside what it keeps."""
+    rows = batch * work.config.canvas_length
     x = rows * work.config.hidden_size * work.item_size
-    attention = _attention(work, layer, rows, causal=causal)
+    layers = max(_layer(work, layer, rows, splits=True) for layer in set(work.config.layers))
+    vocabulary = 3 * x + _scan(work, rows) + _expected(work, rows)
+    return max(layers, vocabulary, _conditioned(work, rows), _embedded(work, rows))
+
+
+def kept_bytes(work: Work, batch: int = 1) -> int:
+    """What a step at fixed places keeps: three embeddings a row, ids, pins, entropies and marks; where
+    the canvases stand, and the temperatures."""
+    config, item = work.config, work.item_size
+    rows = batch * config.canvas_length
+    turns = 2 * rows * sum(kind.head_dim for kind in set(config.layers)) * item
+    return rows * (3 * config.hidden_size * item + 128) + turns + 4 * MOST_STEPS + 512
+
+
+def _scan(work: Work, rows: int) -> int:
+    """What tiles of the vocabulary tell of each row, in numbers of four bytes; the tokens kept."""
+    tiles = -(-work.config.vocab_size // VOCABULARY_TILE)
+    return 4 * rows * ((5 + 2 * PER_TILE) * tiles + 2 * KEPT_TOKENS + 16)
+
+
+def _expected(work: Work, rows: int) -> int:
+    """Chances of a chunk of the vocabulary, and the sums of its shares."""
+    share = SHARES * VOCABULARY_TILE
+    width = -(-min(CHUNK, CHANCES // rows, work.config.vocab_size) // share) * share
+    return rows * (width * work.item_size + 4 * SHARES * work.config.hidden_size)
+
+
+def _layer(
+    work: Work, layer: LayerConfig, rows: int, *, causal: bool = False, splits: bool = False
+) -> int:
+    """One layer: its input is held throughout. splits: its attention has those of the kernel."""
+    x = rows * work.config.hidden_size * work.item_size
+    attention = _attention(work, layer, rows, causal=causal, splits=splits)
     return x + max(attention, 2 * x + _feed_forward(work, rows))
 
 
-def _attention(work: Work, layer: LayerConfig, rows: int, *, causal: bool) -> int:
+def _attention(work: Work, layer: LayerConfig, rows: int, *, causal: bool, splits: bool) -> int:
     item = work.item_size
     queries = rows * work.config.num_heads * layer.head_dim
     keys = rows * layer.num_kv_heads * layer.head_dim
     # The queries, their mixture and that in another order or joined; keys and values.
     mixed = (3 * queries + 2 * keys) * item
-    if work.device == "cuda":
-        mixed += 4 * queries  # heads of more than 128 are summed up in float32
+    if splits:
+        mixed += max(SPLIT_BYTES, 4 * queries) * (layer.head_dim + 2) // layer.head_dim
+    else:
+        mixed += _plain_prefix(work, layer)
+        if work.device == "cuda":
+            mixed += 4 * queries  # heads of more than 128 are summed up in float32
     if causal:
         mixed += _mask(work, layer, rows)
     out = 2 * queries * item + rows * work.config.hidden_size * item + work.unpacked
     return max(_projected(work, layer, rows), mixed, out)
+
+
+def _plain_prefix(work: Work, layer: LayerConfig) -> int:
+    """A prefix of 8 bits as numbers, where no kernel reads it as it lies; what is behind it, too."""
+    if work.cache_bits == 16:
+        return 0
+    behind = min(SLACK, work.context)
+    keys = work.context + work.config.canvas_length
+    if layer.is_sliding:
+        keys = min(keys, work.config.window_keys + max(behind, work.config.canvas_length))
+    return 2 * keys * layer.num_kv_heads * layer.head_dim * work.item_size
 
 
 def _projected(work: Work, layer: LayerConfig, rows: int) -> int:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from engine.kernels.kv import LayerCache, plain
 from engine.kernels.portable import as_float, capability, cdiv, constant, dot, jit, tl
+from engine.sizes import MAX_SPLITS, SPLIT_BYTES
 
-MAX_SPLITS = 8
 _JOIN_ROWS = 8
 _LOG2E = constant(1.4426950408889634)
 
@@ -35,7 +35,7 @@ class AttentionTile:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AttentionBuffers:
-    """Static memory of `attend`, to be shared by layers of the same shape."""
+    """What the programs of `attend` leave for the join; of use for one call."""
 
     tile: AttentionTile
     mixed: Tensor  # float32 [S, B K, C G, d]
@@ -66,9 +66,9 @@ def attention_buffers(
     shape, device = (splits, batch * kv_heads, rows), queries.device
     return AttentionBuffers(
         tile=tile,
-        mixed=torch.zeros(*shape, size, device=device),
-        peaks=torch.zeros(shape, device=device),
-        totals=torch.zeros(shape, device=device),
+        mixed=torch.empty(*shape, size, device=device),
+        peaks=torch.empty(shape, device=device),
+        totals=torch.empty(shape, device=device),
     )
 
 
@@ -115,19 +115,17 @@ def attend(
         num_warps=tile.warps,
         num_stages=tile.stages,
     )
+    join_splits(buffers, out, kv_heads)
+
+
+def join_splits(buffers: AttentionBuffers, out: Tensor, kv_heads: int) -> None:
+    """What the splits have mixed, to `out` [B, C, K G, d]."""
+    batch, canvas, heads, size = out.shape
+    splits, _, rows = buffers.peaks.shape
     _join[(cdiv(rows, _JOIN_ROWS), batch * kv_heads)](
-        buffers.mixed,
-        buffers.peaks,
-        buffers.totals,
-        out,
-        canvas,
-        splits,
-        HEADS=kv_heads,
-        GROUP=group,
-        SIZE=size,
-        BLOCK_M=_JOIN_ROWS,
-        num_warps=4,
-    )
+        buffers.mixed, buffers.peaks, buffers.totals, out, canvas, splits,
+        HEADS=kv_heads, GROUP=heads // kv_heads, SIZE=size, BLOCK_M=_JOIN_ROWS, num_warps=4,
+    )  # fmt: skip
 
 
 def attend_plain(
@@ -146,7 +144,10 @@ def attend_plain(
 
 
 def _default_splits(like: Tensor, programs: int) -> int:
-    """Few splits, but so many that the last wave of programs leaves little of the GPU idle."""
+    """Few splits, but so many that the last wave of programs leaves little of the GPU idle.
+
+    like: the queries.
+    """
     if like.device.type != "cuda":
         return 2
     processors = torch.cuda.get_device_properties(like.device).multi_processor_count
@@ -154,18 +155,28 @@ def _default_splits(like: Tensor, programs: int) -> int:
     def cost(splits: int) -> float:
         return cdiv(programs * splits, processors) / splits + 0.03 * splits
 
-    return min(range(1, MAX_SPLITS + 1), key=cost)
+    return min(range(1, most_splits(like) + 1), key=cost)
+
+
+def most_splits(queries: Tensor) -> int:
+    """As many as the memory plan counts with."""
+    return max(1, min(MAX_SPLITS, SPLIT_BYTES // (4 * queries.numel())))
 
 
 @jit
-def _fold(q, keys, values, key_scale, value_scale, at, inner, stride, is_key, acc, peak, total):
-    """One tile of keys, at the rows `at` of memory, joins the running softmax."""
+def fold(
+    q, keys, values, key_scale, value_scale, at, inner, stride, is_key, is_seen, acc, peak, total
+):  # fmt: skip
+    """One tile of keys, at the rows `at` of memory, joins the running softmax.
+
+    is_key: [N], where there is one; is_seen: [M, N] or [1, N], where a query may look.
+    """
     # Keys lie across, [d, N].
     k = tl.load(keys + at[None, :] * stride + inner[:, None], mask=is_key[None, :], other=0)
     scores = dot(q, as_float(k, q.dtype), tl.zeros((q.shape[0], at.shape[0]), tl.float32)) * _LOG2E
     if key_scale is not None:
         scores *= tl.load(key_scale + at, mask=is_key, other=0)[None, :]
-    scores = tl.where(is_key[None, :], scores, float("-inf"))
+    scores = tl.where(is_seen, scores, float("-inf"))
     new_peak = tl.maximum(peak, tl.max(scores, axis=1))
     shrink = tl.exp2(peak - new_peak)
     weights = tl.exp2(scores - new_peak[:, None])
@@ -203,7 +214,7 @@ def _attend(
     row = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
     inner, column = tl.arange(0, SIZE), tl.arange(0, BLOCK_N)
     is_row = row < canvas * GROUP
-    at = _query_rows(row, batch, head, canvas, HEADS, GROUP)
+    at = query_rows(row, batch, head, canvas, HEADS, GROUP)
     q = tl.load(queries + at[:, None] * SIZE + inner[None, :], mask=is_row[:, None], other=0)
 
     begin, end = tl.load(span), tl.load(span + 1)
@@ -217,15 +228,18 @@ def _attend(
     total = tl.zeros((BLOCK_M,), tl.float32)
     for block in range(first, tl.minimum(last, prefix_blocks)):
         place = begin + block * BLOCK_N + column
-        acc, peak, total = _fold(
+        is_key = place < end
+        acc, peak, total = fold(
             q, cached_keys, cached_values, key_scale, value_scale,
-            head.to(tl.int64) * places + place, inner, SIZE, place < end, acc, peak, total,
+            head.to(tl.int64) * places + place, inner, SIZE, is_key, is_key[None, :],
+            acc, peak, total,
         )  # fmt: skip
     for block in range(tl.maximum(first, prefix_blocks), last):
         place = (block - prefix_blocks) * BLOCK_N + column
-        acc, peak, total = _fold(
-            q, keys, values, None, None,
-            (batch * canvas + place) * HEADS + head, inner, SIZE, place < canvas, acc, peak, total,
+        is_key = place < canvas
+        acc, peak, total = fold(
+            q, keys, values, None, None, (batch * canvas + place) * HEADS + head, inner, SIZE,
+            is_key, is_key[None, :], acc, peak, total,
         )  # fmt: skip
 
     to = (split * tl.num_programs(1) + lane) * canvas * GROUP + row
@@ -267,13 +281,13 @@ def _join(
         acc = acc * shrink[:, None] + part * weight[:, None]
         total = total * shrink + tl.load(totals + at, mask=is_row, other=1) * weight
         peak = new_peak
-    at = _query_rows(row, lane // HEADS, lane % HEADS, canvas, HEADS, GROUP)
+    at = query_rows(row, lane // HEADS, lane % HEADS, canvas, HEADS, GROUP)
     result = (acc / total[:, None]).to(out.dtype.element_ty)
     tl.store(out + at[:, None] * SIZE + inner[None, :], result, mask=is_row[:, None])
 
 
 @jit
-def _query_rows(row, batch, head, canvas, HEADS: tl.constexpr, GROUP: tl.constexpr):
+def query_rows(row, batch, head, canvas, HEADS: tl.constexpr, GROUP: tl.constexpr):
     """Where the queries of a key/value head lie in [B, C, K G]; the G of a position come together."""
     position, member = row // GROUP, row % GROUP
     return ((batch * canvas + position) * HEADS + head) * GROUP + member

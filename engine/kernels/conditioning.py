@@ -32,11 +32,9 @@ from engine.kernels.portable import as_float, cdiv, dot, jit, tl
 from engine.kernels.vocabulary import Barred
 from engine.kernels.vocabulary_scan import VocabularyScan
 from engine.quant.tensors import Matrix
+from engine.sizes import CHANCES, CHUNK, SHARES
 
 TOLERANCE = 2**-8  # discarded mass up to which the kept tokens are enough
-CHUNK = 32_768  # tokens whose chances lie in memory at a time,
-CHANCES = 256 * CHUNK  # and numbers at most, 16 MB of bfloat16
-SHARES = 4  # blocks that sum parts of one chunk, to fill a GPU
 
 _BLOCK_D = 128
 _GATHERED = 8  # embeddings loaded at a time
@@ -44,7 +42,7 @@ _GATHERED = 8  # embeddings loaded at a time
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedBuffers:
-    """Static memory for `expected_embedding`."""
+    """Memory for `expected_embedding`."""
 
     tile: Tile
     chances: Tensor  # [R, N] of the result's dtype; of int8 tables times the token's scale
@@ -66,8 +64,8 @@ def expected_buffers(
     width = cdiv(min(chunk or min(CHUNK, CHANCES // rows), tokens), share) * share
     return ExpectedBuffers(
         tile=tile,
-        chances=torch.zeros(rows, width, dtype=dtype, device=device),
-        sums=torch.zeros(SHARES, rows, size, device=device),
+        chances=torch.empty(rows, width, dtype=dtype, device=device),
+        sums=torch.empty(SHARES, rows, size, device=device),
     )
 
 
@@ -89,64 +87,39 @@ def expected_embedding(
     it as its one token, of chance 1 and nothing discarded. A tolerance below zero makes all rows exact,
     one of 1 none. Nothing waits for the device.
     """
-    tile, (rows, width), (num_tokens, size) = buffers.tile, buffers.chances.shape, embedding.shape
+    (rows, width), (num_tokens, size) = buffers.chances.shape, embedding.shape
     assert out.is_contiguous()
     assert out.shape == (rows, size)
-    table, table_scale, exponents = table_parts(embedding)
-    blocks, options = cdiv(rows, tile.rows), {"num_warps": tile.warps, "num_stages": tile.stages}
+    given = arguments(hidden, embedding, temperature, barred)
     for start in range(0, num_tokens, width):
-        _chances[(blocks, width // tile.tokens)](
-            *arguments(hidden, embedding, temperature, barred),
-            scan.log_total,
-            scan.discarded,
-            buffers.chances,
-            start,
-            rows,
-            num_tokens,
-            width,
-            TOLERANCE=tolerance,
-            SIZE=size,
-            SOFTCAP=softcap,
-            BLOCK_R=tile.rows,
-            BLOCK_V=tile.tokens,
-            BLOCK_D=tile.depth,
-            **options,
-        )
-        _accumulate[(blocks, cdiv(size, _BLOCK_D), SHARES)](
-            buffers.chances,
-            table,
-            scan.discarded,
-            buffers.sums,
-            start,
-            rows,
-            num_tokens,
-            width,
-            TOLERANCE=tolerance,
-            SIZE=size,
-            BLOCK_R=tile.rows,
-            BLOCK_V=tile.depth,
-            BLOCK_D=_BLOCK_D,
-            **options,
-        )
+        _add_chunk(scan, embedding, buffers, given, start, softcap, tolerance)
+    table, table_scale, exponents = table_parts(embedding)
     _finish[(rows, cdiv(size, _BLOCK_D))](
-        scan.count,
-        scan.tokens,
-        scan.chances,
-        scan.discarded,
-        buffers.sums,
-        table,
-        table_scale,
-        exponents,
-        out,
-        rows,
-        TOLERANCE=tolerance,
-        SIZE=size,
-        KEPT=scan.tokens.shape[1],
-        SHARES=SHARES,
-        GATHERED=_GATHERED,
-        BLOCK_D=_BLOCK_D,
-        num_warps=4,
-    )
+        scan.count, scan.tokens, scan.chances, scan.discarded, buffers.sums,
+        table, table_scale, exponents, out, rows,
+        TOLERANCE=tolerance, SIZE=size, KEPT=scan.tokens.shape[1], SHARES=SHARES,
+        GATHERED=_GATHERED, BLOCK_D=_BLOCK_D, num_warps=4,
+    )  # fmt: skip
+
+
+def _add_chunk(
+    scan: VocabularyScan, embedding: Matrix, buffers: ExpectedBuffers,
+    given: tuple[Tensor | int | None, ...], start: int, softcap: float, tolerance: float,
+) -> None:  # fmt: skip
+    """The chances of the tokens from `start` on, and what they add to the sums."""
+    tile, (rows, width), (num_tokens, size) = buffers.tile, buffers.chances.shape, embedding.shape
+    blocks, options = cdiv(rows, tile.rows), {"num_warps": tile.warps, "num_stages": tile.stages}
+    _chances[(blocks, width // tile.tokens)](
+        *given, scan.log_total, scan.discarded, buffers.chances, start, rows, num_tokens, width,
+        TOLERANCE=tolerance, SIZE=size, SOFTCAP=softcap,
+        BLOCK_R=tile.rows, BLOCK_V=tile.tokens, BLOCK_D=tile.depth, **options,
+    )  # fmt: skip
+    _accumulate[(blocks, cdiv(size, _BLOCK_D), SHARES)](
+        buffers.chances, table_parts(embedding)[0], scan.discarded, buffers.sums,
+        start, rows, num_tokens, width,
+        TOLERANCE=tolerance, SIZE=size, BLOCK_R=tile.rows, BLOCK_V=tile.depth, BLOCK_D=_BLOCK_D,
+        **options,
+    )  # fmt: skip
 
 
 @jit

@@ -25,6 +25,12 @@ class LayerCache:
     key_scale: Tensor | None = None  # float32 [K, S], of int8
     value_scale: Tensor | None = None
 
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """All that is kept, [K, S, ...] each."""
+        found = (self.keys, self.values, self.key_scale, self.value_scale)
+        return tuple(part for part in found if part is not None)
+
 
 def empty_cache(
     heads: int, places: int, size: int, dtype: torch.dtype, device: torch.device
@@ -54,6 +60,19 @@ def store(cache: LayerCache, keys: Tensor, values: Tensor, start: Tensor) -> Non
         _store[(tokens, heads)](fresh, kept, scale, start, kept.shape[1], SIZE=size, num_warps=1)
 
 
+def store_plain(cache: LayerCache, keys: Tensor, values: Tensor, start: int) -> None:
+    """`store` in plain torch, of keys and values [K, T, d] for which there is room."""
+    for fresh, kept, scale in (
+        (keys, cache.keys, cache.key_scale),
+        (values, cache.values, cache.value_scale),
+    ):
+        places = slice(start, start + fresh.shape[1])
+        if scale is None:
+            kept[:, places] = fresh
+        else:
+            kept[:, places], scale[:, places] = quantise(fresh)
+
+
 def quantise(x: Tensor) -> tuple[Tensor, Tensor]:
     """Codes (int8 [..., d]) and scale (float32 [...]) of x [..., d], as the kernel finds them."""
     x = x.float()
@@ -71,6 +90,31 @@ def plain(cache: LayerCache, begin: int, end: int) -> tuple[Tensor, Tensor]:
         keys.float() * cache.key_scale[:, begin:end, None],
         values.float() * cache.value_scale[:, begin:end, None],
     )
+
+
+def joined(
+    cache: LayerCache, begin: int, end: int, keys: Tensor, values: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The places from `begin` to `end` with new keys and values [K, T, d] behind, as numbers in
+    memory of their own, [K, end - begin + T, d]."""
+    return (
+        _joined(cache.keys[:, begin:end], _part(cache.key_scale, begin, end), keys),
+        _joined(cache.values[:, begin:end], _part(cache.value_scale, begin, end), values),
+    )
+
+
+def _joined(kept: Tensor, scale: Tensor | None, fresh: Tensor) -> Tensor:
+    heads, places, size = kept.shape
+    out = fresh.new_empty(heads, places + fresh.shape[1], size)
+    old = out[:, :places].copy_(kept)
+    if scale is not None:
+        old.mul_(scale[..., None])  # in place: the prefix may be long
+    out[:, places:] = fresh
+    return out
+
+
+def _part(scale: Tensor | None, begin: int, end: int) -> Tensor | None:
+    return None if scale is None else scale[:, begin:end]
 
 
 def _inverse(largest: Tensor) -> Tensor:

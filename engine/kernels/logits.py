@@ -15,6 +15,7 @@ from engine.kernels.activations import Rows, pointers
 from engine.kernels.portable import as_float, capability, dot, jit, tl
 from engine.kernels.vocabulary import Barred
 from engine.quant.tensors import Int8Tensor, Matrix
+from engine.sizes import VOCABULARY_TILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ def default_tile(hidden: Rows) -> Tile:
     values = pointers(hidden)[0]
     depth = 128 if values.dtype == torch.int8 else 64
     stages = 4 if 90 <= capability(values) < 110 else 3
-    return Tile(rows=128, tokens=128, depth=depth, warps=8, stages=stages)
+    return Tile(rows=128, tokens=VOCABULARY_TILE, depth=depth, warps=8, stages=stages)
 
 
 def num_rows(hidden: Rows) -> int:
@@ -123,17 +124,21 @@ def tempered_tile(
         logits *= tl.load(hidden_scale + rows, mask=rows < num_rows, other=0)[:, None]
     if table_scale is not None:
         logits *= tl.load(table_scale + tokens, mask=in_table, other=0)[None, :]
-    # tanh by exp of a number that is never positive: no overflow, whatever the logits.
-    shrunk = tl.exp(-2 * tl.abs(logits / SOFTCAP))
-    size = SOFTCAP * ((1 - shrunk) / (1 + shrunk))
-    capped = tl.where(logits < 0, -size, size)
-    tempered = capped / tl.load(temperature)
+    tempered = capped(logits, SOFTCAP) / tl.load(temperature)
     if rules is not None:
         rule = tl.load(rule_rows + rows, mask=rows < num_rows, other=0)
         place = rule[:, None] * num_tokens + tokens[None, :]
         is_barred = tl.load(rules + place, mask=in_table[None, :], other=0)
         tempered = tl.where(is_barred != 0, -1e30, tempered)
     return tl.where(in_table[None, :], tempered, float("-inf"))
+
+
+@jit
+def capped(logits, SOFTCAP: tl.constexpr):
+    """SOFTCAP · tanh(logits / SOFTCAP), by exp of a number that is never positive: no overflow."""
+    shrunk = tl.exp(-2 * tl.abs(logits / SOFTCAP))
+    size = SOFTCAP * ((1 - shrunk) / (1 + shrunk))
+    return tl.where(logits < 0, -size, size)
 
 
 @jit

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.kernels import attention, dense, experts, heads, norms, routing
+from engine.kernels import attention, dense, experts, heads, norms, prefill, routing
 from engine.kernels.activations import HALF, Form, Rows, device_of, plain_rows, pointers, values
 from engine.kernels.attention import AttentionBuffers
 from engine.kernels.heads import Heads
@@ -30,6 +30,9 @@ C = TypeVar("C", bound=Callable[..., Any])
 Attend = Callable[
     [Tensor, Tensor, Tensor, LayerCache, Tensor, AttentionBuffers, Tensor], None
 ]  # as `attention.attend`
+AttendCausal = Callable[
+    [Tensor, Tensor, Tensor, LayerCache, Tensor, int | None], Tensor
+]  # as `prefill.attend_causal`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,7 @@ class Operations:
     finish: Callable[..., tuple[Tensor, Rows]]
     heads: Callable[..., Heads]
     attend: Attend | None  # None: the network has its own way, which copies no prefix
+    attend_causal: AttendCausal | None  # alike
     route: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
     experts: Callable[[Rows, Matrix, Matrix, Tensor, Form, torch.dtype], Tensor]
     product: Callable[[Rows, Matrix, torch.dtype], Tensor]
@@ -49,8 +53,8 @@ class Operations:
 
 
 NAMES = (
-    "norm", "quantise", "add_norm", "finish", "heads", "attend", "route", "experts", "product",
-    "gated", "vocabulary",
+    "norm", "quantise", "add_norm", "finish", "heads", "attend", "attend_causal", "route",
+    "experts", "product", "gated", "vocabulary",
 )  # fmt: skip
 
 
@@ -67,6 +71,7 @@ def operations(names: Collection[str] = NAMES) -> Operations:
         finish=by("finish", norms.finish, norms.finish_plain),
         heads=by("heads", heads.split_heads, heads.split_heads_plain),
         attend=attention.attend if "attend" in names else None,
+        attend_causal=prefill.attend_causal if "attend_causal" in names else None,
         route=by("route", routing.route, routing.route_plain),
         experts=by("experts", run_experts, run_experts_plain),
         product=by("product", product, product_plain),

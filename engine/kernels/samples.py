@@ -18,10 +18,11 @@ from engine.config import LayerConfig, ModelConfig
 from engine.kernels.activations import Form, Int8Rows, Rows, plain_rows, values
 from engine.kernels.attention import attend_plain, attention_buffers
 from engine.kernels.conditioning import expected_buffers, expected_embedding
-from engine.kernels.kv import LayerCache
+from engine.kernels.kv import LayerCache, quantise
 from engine.kernels.noise import random_ids, random_ids_plain
 from engine.kernels.norms import Between, FinishWeights, Reader
 from engine.kernels.operations import NAMES, Operations, operations
+from engine.kernels.prefill import attend_causal_plain
 from engine.kernels.selection import Operation, Results
 from engine.kernels.vocabulary_scan import scan_buffers, scan_reference, scan_vocabulary
 from engine.quant.layouts import Int4Layout, Int8Layout
@@ -41,6 +42,7 @@ class _Draw:
     config: ModelConfig
     device: torch.device
     dtype: torch.dtype
+    cache_bits: int
 
     def normal(self, *shape: int) -> Tensor:
         seed = sum(size * 31**axis for axis, size in enumerate(shape))  # no two alike
@@ -55,6 +57,13 @@ class _Draw:
 
     def rows(self, inputs: int) -> Rows:
         return plain_rows(self.normal(self.config.canvas_length, inputs), Form(), self.dtype)
+
+    def cache(self, heads: int, places: int, size: int) -> LayerCache:
+        keys, values = self.x(heads, places, size), self.x(heads, places + 1, size)[:, 1:]
+        if self.cache_bits == 16:
+            return LayerCache(keys=keys, values=values.contiguous())
+        (keys, key_scale), (values, value_scale) = quantise(keys), quantise(values)
+        return LayerCache(keys=keys, values=values, key_scale=key_scale, value_scale=value_scale)
 
     def int8(self, *shape: int) -> Int8Tensor:
         codes = (40 * self.normal(*shape)).clamp(-127, 127).to(torch.int8)
@@ -80,8 +89,11 @@ class _Draw:
         )  # fmt: skip
 
 
-def trials(config: ModelConfig, dtype: torch.dtype) -> tuple[Operation, ...]:
-    """All operations, to be tried by `selection.choose`; dtype: of the network."""
+def trials(config: ModelConfig, dtype: torch.dtype, cache_bits: int = 16) -> tuple[Operation, ...]:
+    """All operations, to be tried by `selection.choose`.
+
+    dtype: of the network; cache_bits: of the cache's keys and values.
+    """
     kernels, plain = operations(NAMES), operations(())
 
     def trial(
@@ -92,7 +104,7 @@ def trials(config: ModelConfig, dtype: torch.dtype) -> tuple[Operation, ...]:
             name=name,
             kernel=partial(work, kernels),
             reference=partial(work, plain),
-            sample=lambda device: sample(_Draw(config, device, dtype)),
+            sample=lambda device: sample(_Draw(config, device, dtype, cache_bits)),
             tolerance=ROUNDING,
         )
 
@@ -112,6 +124,7 @@ def trials(config: ModelConfig, dtype: torch.dtype) -> tuple[Operation, ...]:
         ),
         trial("heads", _heads, lambda draw: (draw,)),
         trial("attend", _attend, lambda draw: (draw,)),
+        trial("attend_causal", _attend_causal, lambda draw: (draw,)),
         trial(
             "route", _route,
             lambda draw: (draw.x(rows, config.num_experts), draw.x(config.num_experts), top_k),
@@ -134,7 +147,7 @@ def trials(config: ModelConfig, dtype: torch.dtype) -> tuple[Operation, ...]:
         ),
         Operation(
             name="vocabulary", kernel=_vocabulary, reference=_vocabulary_plain, tolerance=0.02,
-            sample=lambda device: _head(_Draw(config, device, dtype)),
+            sample=lambda device: _head(_Draw(config, device, dtype, cache_bits)),
         ),
     )  # fmt: skip
 
@@ -203,7 +216,7 @@ def _attend(do: Operations, draw: _Draw) -> Results:
     for kind in _kinds(draw.config):
         kv, size = kind.num_kv_heads, kind.head_dim
         queries = draw.x(1, rows, heads, size) * 0.2
-        cache = LayerCache(keys=draw.x(kv, 150, size), values=draw.x(kv, 150, size))
+        cache = draw.cache(kv, 150, size)
         out, buffers = torch.empty_like(queries), attention_buffers(queries, kv)
         own = draw.x(1, rows, kv, size)
         if do.attend is None:
@@ -211,6 +224,22 @@ def _attend(do: Operations, draw: _Draw) -> Results:
         else:
             do.attend(queries, own, own, cache, span, buffers, out)
         found.append(out)
+    return tuple(found)
+
+
+def _attend_causal(do: Operations, draw: _Draw) -> Results:
+    found: list[Tensor] = []
+    rows, heads = draw.config.canvas_length, draw.config.num_heads
+    span = torch.tensor([5, 133], dtype=torch.int32, device=draw.device)
+    for kind in _kinds(draw.config):
+        kv, size = kind.num_kv_heads, kind.head_dim
+        window = 96 if kind.is_sliding else None  # borders within the sample
+        queries, own = draw.x(rows, heads, size) * 0.2, draw.x(rows, kv, size)
+        cache = draw.cache(kv, 150, size)
+        if do.attend_causal is None:
+            found.append(attend_causal_plain(queries, own, own, cache, 5, 133, window))
+        else:
+            found.append(do.attend_causal(queries, own, own, cache, span, window))
     return tuple(found)
 
 

@@ -24,9 +24,9 @@ from engine.kernels.noise import gumbel_noise, gumbel_tile
 from engine.kernels.portable import cdiv, jit, power_of_two, tl
 from engine.kernels.vocabulary import Barred, softcapped_logits
 from engine.quant.tensors import Matrix
+from engine.sizes import KEPT_TOKENS
+from engine.sizes import PER_TILE as PER_TILE
 
-PER_TILE = 4  # largest logits that a tile reports for each row
-KEPT = 128  # tokens kept of a row
 THRESHOLD = 1e-4  # chance from which a token is kept
 
 
@@ -46,7 +46,7 @@ class VocabularyScan:
 
 @dataclass(frozen=True, kw_only=True)
 class ScanBuffers:
-    """Static memory for `scan_vocabulary`: its result, and what the tiles tell the join."""
+    """Memory for `scan_vocabulary`: its result, and what the tiles tell the join."""
 
     tile: Tile
     result: VocabularyScan
@@ -57,7 +57,7 @@ class ScanBuffers:
 
 
 def scan_buffers(
-    hidden: Rows, embedding: Matrix, *, kept: int = KEPT, tile: Tile | None = None
+    hidden: Rows, embedding: Matrix, *, kept: int = KEPT_TOKENS, tile: Tile | None = None
 ) -> ScanBuffers:
     """Memory for rows like `hidden`; `kept` is a power of two."""
     tile = tile or default_tile(hidden)
@@ -66,19 +66,19 @@ def scan_buffers(
     return ScanBuffers(
         tile=tile,
         result=VocabularyScan(
-            argmax=torch.zeros(rows, dtype=torch.int64, device=device),
-            entropy=torch.zeros(rows, device=device),
-            sampled=torch.zeros(rows, dtype=torch.int64, device=device),
-            log_total=torch.zeros(rows, device=device),
-            count=torch.zeros(rows, dtype=torch.int32, device=device),
-            tokens=torch.zeros(rows, kept, dtype=torch.int32, device=device),
-            chances=torch.zeros(rows, kept, device=device),
-            discarded=torch.zeros(rows, device=device),
+            argmax=torch.empty(rows, dtype=torch.int64, device=device),
+            entropy=torch.empty(rows, device=device),
+            sampled=torch.empty(rows, dtype=torch.int64, device=device),
+            log_total=torch.empty(rows, device=device),
+            count=torch.empty(rows, dtype=torch.int32, device=device),
+            tokens=torch.zeros(rows, kept, dtype=torch.int32, device=device),  # ids, all of them
+            chances=torch.empty(rows, kept, device=device),
+            discarded=torch.empty(rows, device=device),
         ),
-        sums=torch.zeros(4, tiles, rows, device=device),
-        sampled=torch.zeros(tiles, rows, dtype=torch.int32, device=device),
-        largest=torch.zeros(PER_TILE, tiles, rows, device=device),
-        tokens=torch.zeros(PER_TILE, tiles, rows, dtype=torch.int32, device=device),
+        sums=torch.empty(4, tiles, rows, device=device),
+        sampled=torch.empty(tiles, rows, dtype=torch.int32, device=device),
+        largest=torch.empty(PER_TILE, tiles, rows, device=device),
+        tokens=torch.empty(PER_TILE, tiles, rows, dtype=torch.int32, device=device),
     )
 
 

@@ -5,6 +5,7 @@ they keep that many and some slack, so that the cache can be cut back to an earl
 turn of a chat) without encoding it again. What they lose when they move on is copied at the places
 that somebody marked (`engine.model.snapshots`). Behind the prefix is room for a canvas: attention
 reads the keys of prefix and canvas where they lie, because joining them would copy gigabytes a step.
+With 8 bits the prefix has half the size; new positions see each other as exact as they are.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import torch
 from torch import Tensor
 
 from engine.config import ModelConfig
+from engine.kernels.kv import LayerCache, empty_cache, joined, plain, store_plain
 from engine.model.snapshots import Snapshots
 from engine.sizes import SLACK as SLACK
-from engine.sizes import cache_shape, snapshots_kept
+from engine.sizes import cache_shape, snapshot_size, snapshots_kept
 
 MARKS = 32
 
@@ -27,20 +29,34 @@ class KVCache:
     """Keys and values of the tokens in `ids`, one sequence, for all layers."""
 
     def __init__(
-        self, config: ModelConfig, max_tokens: int, device: torch.device, dtype: torch.dtype
+        self,
+        config: ModelConfig,
+        max_tokens: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        bits: int = 16,
     ) -> None:
+        """bits: 8 for codes with a scale each; 16 keeps keys and values in `dtype`."""
+        if bits not in (8, 16):
+            raise ValueError(f"a cache has 16 or 8 bits, not {bits}")
         self.max_tokens = max_tokens
         self.ids: list[int] = []
         self._window = config.sliding_window
         self.sliding_start = 0  # position of index 0 in the sliding layers' buffers
         self._sliding_capacity = min(max_tokens, config.sliding_window + SLACK)
         self._is_sliding = tuple(layer.is_sliding for layer in config.layers)
-        self._buffers = tuple(
-            torch.zeros(cache_shape(config, layer, max_tokens), device=device, dtype=dtype)
+        self._dtype = dtype
+        self._layers = tuple(
+            empty_cache(
+                *cache_shape(config, layer, max_tokens)[1:],
+                dtype if bits == 16 else torch.int8,
+                device,
+            )
             for layer in config.layers
         )
         self._marks: set[int] = set()
-        self._snapshots = Snapshots(snapshots_kept(config, max_tokens, dtype.itemsize))
+        window_size = snapshot_size(config, dtype.itemsize, bits)
+        self._snapshots = Snapshots(snapshots_kept(config, max_tokens, window_size))
 
     @property
     def length(self) -> int:
@@ -49,7 +65,7 @@ class KVCache:
 
     @property
     def bytes_used(self) -> int:
-        return sum(buffer.numel() * buffer.element_size() for buffer in self._buffers)
+        return sum(part.nbytes for layer in self._layers for part in layer.parts)
 
     @property
     def snapshot_bytes(self) -> int:
@@ -62,13 +78,12 @@ class KVCache:
         On a full layer S is the whole prefix, on a sliding one at most `sliding_window - 1`.
         """
         begin, end = self._range(layer)
-        keys, values = self._buffers[layer][:, :, begin:end]
-        return keys, values
+        keys, values = plain(self._layers[layer], begin, end)
+        return keys.to(self._dtype), values.to(self._dtype)
 
-    def whole(self, layer: int) -> tuple[Tensor, Tensor]:
-        """All places of a layer, keys and values [kv heads, places, head size], where they lie."""
-        keys, values = self._buffers[layer]
-        return keys, values
+    def whole(self, layer: int) -> LayerCache:
+        """All places of a layer, where they lie."""
+        return self._layers[layer]
 
     def span(self, layer: int) -> tuple[int, int]:
         """From which place of `whole` to which one a new position can look back."""
@@ -81,26 +96,34 @@ class KVCache:
         of the layer writes over them, or `append` makes them part of it.
         """
         begin, end = self._range(layer)
-        buffer, new_end = self._buffers[layer], end + keys.shape[1]
-        if new_end > buffer.shape[2]:  # a score of more than a canvas: no room, so a copy
-            old_keys, old_values = buffer[:, :, begin:end]
-            return torch.cat((old_keys, keys), dim=1), torch.cat((old_values, values), dim=1)
-        buffer[0, :, end:new_end] = keys
-        buffer[1, :, end:new_end] = values
-        all_keys, all_values = buffer[:, :, begin:new_end]
-        return all_keys, all_values
+        kept, new_end = self._layers[layer], end + keys.shape[1]
+        has_room = new_end <= kept.keys.shape[1]  # not for a score of more than a canvas
+        if has_room:
+            store_plain(kept, keys, values, end)
+        if has_room and kept.key_scale is None:
+            return plain(kept, begin, new_end)
+        return joined(kept, begin, end, keys, values)
+
+    def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """`extend` for whoever reads the layer where it lies; there must be room."""
+        store_plain(self._layers[layer], keys, values, self._range(layer)[1])
 
     @contextmanager
     def without_last(self) -> Iterator[None]:
         """Inside, the last token is not in the cache; afterwards it is again, bit by bit."""
         last = self.ids.pop()
-        ends = [self._range(layer)[1] for layer in range(len(self._buffers))]
-        saved = [buffer[:, :, end].clone() for buffer, end in zip(self._buffers, ends, strict=True)]
+        ends = [self._range(layer)[1] for layer in range(len(self._layers))]
+        places = [
+            part[:, end]
+            for layer, end in zip(self._layers, ends, strict=True)
+            for part in layer.parts
+        ]
+        saved = [place.clone() for place in places]
         try:
             yield
         finally:
-            for buffer, end, values in zip(self._buffers, ends, saved, strict=True):
-                buffer[:, :, end] = values
+            for place, values in zip(places, saved, strict=True):
+                place.copy_(values)
             self.ids.append(last)
 
     def reserve(self, count: int) -> None:
@@ -114,8 +137,8 @@ class KVCache:
         self._keep_marked()
         kept = min(self.length, self._window)
         begin = self.length - kept - self.sliding_start
-        for buffer in self._sliding_buffers():
-            buffer[:, :, :kept] = buffer[:, :, begin : begin + kept].clone()
+        for part in self._sliding_parts():
+            part[:, :kept] = part[:, begin : begin + kept].clone()
         self.sliding_start = self.length - kept
 
     def append(self, ids: list[int]) -> None:
@@ -161,9 +184,10 @@ class KVCache:
         """Whether the sliding layers have the window in front of `length` <= self.length."""
         return self.sliding_start <= max(0, length - self._window)
 
-    def _sliding_buffers(self) -> list[Tensor]:
-        pairs = zip(self._buffers, self._is_sliding, strict=True)
-        return [buffer for buffer, is_sliding in pairs if is_sliding]
+    def _sliding_parts(self) -> list[Tensor]:
+        """[kv heads, places, ...] each."""
+        pairs = zip(self._layers, self._is_sliding, strict=True)
+        return [part for layer, is_sliding in pairs if is_sliding for part in layer.parts]
 
     def _keep_marked(self) -> None:
         """Copies what the sliding layers are about to lose at the marks."""
@@ -171,7 +195,7 @@ class KVCache:
             if self._holds(mark) and self._snapshots.wants(mark):
                 begin = max(0, mark - self._window) - self.sliding_start
                 end = mark - self.sliding_start
-                windows = (buffer[:, :, begin:end] for buffer in self._sliding_buffers())
+                windows = (part[:, begin:end] for part in self._sliding_parts())
                 self._snapshots.add(mark, windows)
         self._marks = {mark for mark in self._marks if mark >= self.length}
 
@@ -180,8 +204,8 @@ class KVCache:
         snapshot = self._snapshots.longest(most)
         if snapshot is None:
             return 0
-        for buffer, window in zip(self._sliding_buffers(), snapshot.windows, strict=True):
-            buffer[:, :, : window.shape[2]].copy_(window, non_blocking=True)
+        for part, window in zip(self._sliding_parts(), snapshot.windows, strict=True):
+            part[:, : window.shape[1]].copy_(window, non_blocking=True)
         self.sliding_start = max(0, snapshot.length - self._window)
         return snapshot.length
 

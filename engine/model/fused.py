@@ -16,9 +16,8 @@ from torch import Tensor
 
 from engine.config import LayerConfig, ModelConfig
 from engine.kernels.activations import Form, Rows
-from engine.kernels.attention import AttentionBuffers, attention_buffers
+from engine.kernels.attention import attention_buffers
 from engine.kernels.heads import Heads
-from engine.kernels.kv import LayerCache
 from engine.kernels.norms import FinishWeights, Reader, factor_for
 from engine.kernels.operations import Operations, form_for
 from engine.model.attention import attend, attend_causal, rotation
@@ -31,17 +30,15 @@ Turn = tuple[Tensor, Tensor]  # cosine and sine of T positions, [T, d] each
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Place:
-    """Where canvases stand behind a prefix, and memory for their attention; all on the device."""
+    """Where canvases stand behind a prefix; all on the device."""
 
     turns: dict[LayerConfig, Turn]
     spans: dict[bool, Tensor]  # is_sliding -> int32 [2], as `KVCache.span`
-    buffers: dict[LayerConfig, AttentionBuffers]
 
     def move(self, config: ModelConfig, cache: KVCache) -> None:
         """To the end of what the cache holds, without new memory."""
-        one_of_each = {layer.is_sliding: index for index, layer in enumerate(config.layers)}
-        for is_sliding, index in one_of_each.items():
-            self.spans[is_sliding].copy_(torch.tensor(cache.span(index), dtype=torch.int32))
+        for is_sliding, span in _spans(config, cache, torch.device("cpu")).items():
+            self.spans[is_sliding].copy_(span)
         for kind, (cos, sin) in self.turns.items():
             new_cos, new_sin = _turn(kind, cache.length, cos)
             cos.copy_(new_cos)
@@ -76,24 +73,17 @@ class FusedLayers:
             factor = factor_for(weights.embedding, weights.norm)
             self.head = Reader(factor=factor, form=Form(whole=True))
 
-    def place(self, batch: int, length: int, like: Tensor) -> Place:
-        """Memory for canvases [B, C]; like: any tensor of the network's device and dtype."""
+    def place(self, length: int, like: Tensor) -> Place:
+        """Memory for canvases of C positions; like: any tensor of the network's device and dtype."""
         kinds = set(self._config.layers)
-        heads, device = self._config.num_heads, like.device
         return Place(
             turns={
                 kind: (like.new_zeros(length, kind.head_dim), like.new_zeros(length, kind.head_dim))
                 for kind in kinds
             },
             spans={
-                sliding: torch.zeros(2, dtype=torch.int32, device=device)
+                sliding: torch.zeros(2, dtype=torch.int32, device=like.device)
                 for sliding in (False, True)
-            },
-            buffers={
-                kind: attention_buffers(
-                    like.new_empty(batch, length, heads, kind.head_dim), kind.num_kv_heads
-                )
-                for kind in kinds
             },
         )
 
@@ -113,11 +103,10 @@ class FusedLayers:
             if self.operations.attend is None:
                 own = zip(queries, keys.transpose(1, 2), values.transpose(1, 2), strict=True)
                 return torch.cat([attend(q, *cache.extend(index, k, v)) for q, k, v in own])
-            old_keys, old_values = cache.whole(index)
             mixed = torch.empty_like(queries)
             self.operations.attend(
-                queries, keys, values, LayerCache(keys=old_keys, values=old_values),
-                place.spans[kind.is_sliding], place.buffers[kind], mixed,
+                queries, keys, values, cache.whole(index), place.spans[kind.is_sliding],
+                attention_buffers(queries, kind.num_kv_heads), mixed,
             )  # fmt: skip
             return mixed.view(batch * length, -1)
 
@@ -132,7 +121,7 @@ class FusedLayers:
 
     def hidden(self, x: Tensor, cache: KVCache) -> Tensor:
         """`decode` behind the cache as it is, as final hidden states [B, C, D]."""
-        place = self.place(x.shape[0], x.shape[1], x)
+        place = self.place(x.shape[1], x)
         place.move(self._config, cache)
         return self._plain(self.decode(x, place, cache), x)
 
@@ -142,18 +131,27 @@ class FusedLayers:
         With `stores` it ends with the keys and values of the last layer, else with the final
         hidden states.
         """
-        like = x.new_empty(x.shape[1], 0)
+        like, spans = x.new_empty(x.shape[1], 0), _spans(self._config, cache, x.device)
         turns = {kind: _turn(kind, cache.length, like) for kind in set(self._config.layers)}
         flat = x[0]
         rows = self.operations.norm(flat, self._layers[0].input, self._config.rms_norm_eps)
         for index, layer in enumerate(self._layers):
             kind = layer.weights.config
             heads = self._project(layer, rows, turns[kind])
-            seen = cache.extend(index, heads.keys.transpose(0, 1), heads.values.transpose(0, 1))
+            own = heads.keys.transpose(0, 1), heads.values.transpose(0, 1)
             if stores and index + 1 == len(self._layers):
+                cache.write(index, *own)
                 return None
             window = self._config.sliding_window if kind.is_sliding else None
-            attended = attend_causal(heads.queries, *seen, window)
+            if self.operations.attend_causal is None:
+                attended = attend_causal(heads.queries, *cache.extend(index, *own), window)
+            else:
+                if stores:
+                    cache.write(index, *own)
+                attended = self.operations.attend_causal(
+                    heads.queries, heads.keys, heads.values, cache.whole(index),
+                    spans[kind.is_sliding], window,
+                ).flatten(1)  # fmt: skip
             flat, rows = self._behind(index, flat, attended, layer.weights.encoder_scalar, None)
         return self._plain(rows, x)
 
@@ -216,6 +214,15 @@ class FusedLayers:
 
     def _reader(self, weight: Matrix, norm: Tensor | None) -> Reader:
         return Reader(factor=factor_for(weight, norm), form=form_for(weight, self._bits))
+
+
+def _spans(config: ModelConfig, cache: KVCache, device: torch.device) -> dict[bool, Tensor]:
+    """By is_sliding, int32 [2] as `KVCache.span`."""
+    one_of_each = {layer.is_sliding: index for index, layer in enumerate(config.layers)}
+    return {
+        is_sliding: torch.tensor(cache.span(index), dtype=torch.int32, device=device)
+        for is_sliding, index in one_of_each.items()
+    }
 
 
 def _turn(kind: LayerConfig, start: int, like: Tensor) -> Turn:

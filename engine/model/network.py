@@ -48,9 +48,9 @@ class Model:
             config.hidden_size**0.5, dtype=self.dtype, device=self.device
         )
 
-    def new_cache(self, max_tokens: int) -> KVCache:
-        """An empty cache for one sequence of up to `max_tokens` tokens."""
-        return KVCache(self.config, max_tokens, self.device, self.dtype)
+    def new_cache(self, max_tokens: int, bits: int = 16) -> KVCache:
+        """An empty cache for one sequence of up to `max_tokens` tokens; bits as of `KVCache`."""
+        return KVCache(self.config, max_tokens, self.device, self.dtype, bits)
 
     def in_small(self) -> Model:
         """The same weights, worked with in pieces that take little memory."""

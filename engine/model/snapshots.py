@@ -20,7 +20,7 @@ NEAR = 256  # tokens; so many are read again sooner than another window is kept 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
     length: int  # tokens of the prefix
-    windows: tuple[Tensor, ...]  # of each sliding layer, [2, kv heads, tokens, head size]
+    windows: tuple[Tensor, ...]  # of each part of each sliding layer, [kv heads, tokens, ...]
 
 
 class Snapshots:

@@ -26,15 +26,18 @@ def case(request) -> tuple[Model, Work, int]:
     draw = random.Random(SEED + request.param)
     config, name = random_config(draw), list(SCHEMES)[request.param % len(SCHEMES)]
     torch.manual_seed(0)
-    context = draw.choice([300, SLACK + 500, 2 * SLACK])
-    work = Work(config=config, scheme=SCHEMES[name], item_size=4, device="cpu", context=context)
+    context, bits = draw.choice([300, SLACK + 500, 2 * SLACK]), draw.choice([16, 8])
+    work = Work(
+        config=config, scheme=SCHEMES[name], item_size=4, device="cpu", context=context,
+        cache_bits=bits,
+    )  # fmt: skip
     return build(config, work.scheme), work, draw.choice([1, 3])
 
 
 def test_bounds_hold_and_are_not_idle(case) -> None:
     model, work, batch = case
     config, context = work.config, work.context
-    cache = model.new_cache(context)
+    cache = model.new_cache(context, work.cache_bits)
     ids = torch.randint(config.vocab_size, (context,))
     last = min(SLACK, context)
     if context > last:

@@ -100,7 +100,7 @@ def likeness_of_layers(plain: Model, prompt: Tensor, names: Collection[str]) -> 
             own = Model(made, plain.sampling, replace(plain.weights, layers=(weights,)))
             cache = own.new_cache(512)
             cache.append(prompt.tolist())
-            for to, source in zip(cache.whole(0), whole.whole(index), strict=True):
+            for to, source in zip(cache.whole(0).parts, whole.whole(index).parts, strict=True):
                 to.copy_(source)
             layers = fused(own, names).fused
             assert layers is not None

@@ -222,6 +222,7 @@ def linear(small: bool) -> None:
 
 def step(small: bool) -> None:
     """All that a fused step launches, with its own sizes; in small what the others have not."""
+    from engine.fused_step import Kind
     from engine.graph import Graphs
     from engine.kernels.noise import random_ids
     from engine.kernels.operations import operations
@@ -238,7 +239,8 @@ def step(small: bool) -> None:
     with torch.inference_mode():
         weights = meta_weights(config)
         model = Model(config, SAMPLING, weights, fused=FusedLayers(config, weights, operations()))
-        Graphs().step(model, model.new_cache(4096), (1, config.canvas_length), 1).work()
+        kind = Kind(batch=1, length=config.canvas_length, stability=1, watched=4)
+        Graphs().step(model, model.new_cache(4096), kind).work()
 
 
 WORK: tuple[Callable[[bool], None], ...] = (attention, vocabulary, linear, step)

@@ -9,7 +9,12 @@ from torch import Tensor
 from engine.kernels.conditioning import expected_buffers, expected_embedding
 from engine.kernels.logits import Tile
 from engine.kernels.vocabulary import Barred
-from engine.kernels.vocabulary_scan import VocabularyScan, scan_buffers, scan_vocabulary
+from engine.kernels.vocabulary_scan import (
+    ScanBuffers,
+    VocabularyScan,
+    scan_buffers,
+    scan_vocabulary,
+)
 from tests.engine.kernels.heads import LARGE, SMALL, TALL, WIDE, Head, make_head, random_head
 
 SOFTCAP, TEMPERATURE = 30.0, 0.7
@@ -62,6 +67,12 @@ def chances(head: Head) -> Tensor:
     return head.log_chances(SOFTCAP, TEMPERATURE).exp()
 
 
+def nothing_kept(buffers: ScanBuffers) -> VocabularyScan:
+    for each in vars(buffers.result).values():
+        each.zero_()
+    return buffers.result
+
+
 @pytest.mark.parametrize(
     ("rows", "tokens", "size", "kind", "tile", "chunk"),
     [
@@ -74,7 +85,7 @@ def chances(head: Head) -> Tensor:
 )
 def test_the_sum_over_all_tokens_is_exact(rows, tokens, size, kind, tile, chunk) -> None:
     head = random_head(rows, tokens, size, kind=kind, sharpness=1.0)
-    found = scan_buffers(head.rows, head.matrix, kept=16, tile=tile).result
+    found = nothing_kept(scan_buffers(head.rows, head.matrix, kept=16, tile=tile))
     found.log_total.copy_(head.logits(SOFTCAP, TEMPERATURE).logsumexp(dim=-1))
     out = expected(head, found, EXACT, tile=tile, chunk=chunk)
     # Chances inherit the float32 error of logits up to 43, some 1e-5; embeddings reach 10.
@@ -132,7 +143,7 @@ def test_barred_ids_are_no_part_of_the_sum() -> None:
     rules[0, 20:150] = True
     barred = Barred(rules=rules, rows=torch.zeros(3, dtype=torch.int64))
     logits = head.logits(SOFTCAP, TEMPERATURE).masked_fill(rules, -torch.inf)
-    found = scan_buffers(head.rows, head.matrix, tile=SMALL).result
+    found = nothing_kept(scan_buffers(head.rows, head.matrix, tile=SMALL))
     found.log_total.copy_(logits.logsumexp(dim=-1))
     out = expected(head, found, EXACT, barred=barred)
     want = logits.softmax(dim=-1) @ head.embedding

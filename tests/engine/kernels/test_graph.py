@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.denoise import Constraints, PinSignal, Start, StepResult, denoise
+from engine.fused_step import Kind
 from engine.generate import steps
 from engine.graph import Capture, Graphs, Work, runs_fused
 from engine.kernels.operations import NAMES, operations
@@ -42,9 +43,11 @@ def agree(found: Iterator[StepResult], wanted: Iterator[StepResult]) -> int:
         for name in ("argmax", "sampled", "accepted", "pinned", "stop"):
             assert torch.equal(getattr(one, name), getattr(other, name)), (name, one.step)
         torch.testing.assert_close(one.entropy, other.entropy, rtol=1e-3, atol=1e-3)
-        assert (one.soft is None) == (other.soft is None)
-        if one.soft is not None:
-            torch.testing.assert_close(one.soft, other.soft, rtol=1e-3, atol=1e-3)
+        for name in ("soft", "watched"):
+            mine, theirs = getattr(one, name), getattr(other, name)
+            assert (mine is None) == (theirs is None)
+            if mine is not None:
+                torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-3)
     return count
 
 
@@ -120,7 +123,7 @@ def test_a_step_of_26b_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     weights = meta_weights(made)
     layers = FusedLayers(made, weights, operations())
     own = Model(made, SAMPLING_26B, weights, fused=layers)
-    Graphs().step(own, own.new_cache(2048), (1, 256), 1).work()
+    Graphs().step(own, own.new_cache(2048), Kind(batch=1, length=256, stability=1)).work()
     assert launched.count("_attend") == 30
     assert len(launched) <= 14 * 30 + 30
 
@@ -204,7 +207,6 @@ def test_native_noise_is_that_of_the_step_that_is_taken(model: Model, left_out: 
 
 @pytest.mark.parametrize("watch", [None, torch.full((6, 2), 120)], ids=["barred", "watched"])
 def test_forbidden_ids_never_come_up(model: Model, watch: Tensor | None) -> None:
-    """Where ids are watched, too, the layers are the fused ones, the vocabulary is not."""
     rules = torch.arange(VOCABULARY) < torch.tensor([[100], [120]])
     rows = torch.tensor([[0, 0, 1, 1, 0, 1]])
     constraints = Constraints(barred=rules, rules=rows, watch=watch)
@@ -221,7 +223,7 @@ def test_numbers_that_are_none_end_the_canvas(model: Model) -> None:
     own = fused(model, SCAN)
     cache = own.new_cache(32)
     own.prefill(PROMPT, cache)
-    cache.whole(1)[0][:] = torch.nan
+    cache.whole(1).keys[:] = torch.nan
     noise = make_noise("counter", 0, VOCABULARY, own.device)
     with pytest.raises(Exception, match=r"numbers"):
         next(denoise(own, cache, sampling=own.sampling, noise=noise))
