@@ -15,13 +15,15 @@ from engine.messages import (
     ErrorKind,
     Finished,
     Proposal,
+    Schema,
     Span,
+    Strength,
 )
 from engine.pipeline import Pipeline
 
 Outcome = dict[str, Any]
 
-# A hole: [[...]], [[ ]], [[5]] for one of five tokens, [[a hint]].
+# A hole: [[...]], [[ ]], [[5]] for one of five tokens, [[number]] for a form, [[a hint]].
 _HOLE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _RANGE = re.compile(r"(\d+):(\d+)")
 _SEAM = 16  # characters shown on each side of a border
@@ -57,12 +59,14 @@ def rewrite(
     *,
     where: str,
     instruction: str,
+    strength: str,
     alternatives: int,
     seed: int | None,
 ) -> Outcome:
     """Writes a range of a text file anew; without an instruction only mistakes are corrected.
 
-    where: `A:B` in code points of the decoded file, B exclusive. Raises EngineFault.
+    where: `A:B` in code points of the decoded file, B exclusive; strength: a value of `Strength`.
+    Raises EngineFault.
     """
     text = read_text(file)
     found = _RANGE.fullmatch(where)
@@ -79,6 +83,7 @@ def rewrite(
             spans=(Span(start=int(found[1]), end=int(found[2])),),
             kind=EditKind.REWRITE if instruction else EditKind.PROOFREAD,
             instruction=instruction,
+            strength=Strength(strength),
             alternatives=alternatives,
             seed=seed,
         ),
@@ -101,6 +106,7 @@ def find_holes(marked: str, tokens: int | None) -> tuple[str, tuple[Span, ...]]:
                 end=len(text),
                 hint="" if is_length else words.strip(".\u2026"),
                 length_hint=int(words) if is_length else tokens,
+                schema=Schema.named(words),
             )
         )
         at = hole.end()

@@ -21,6 +21,19 @@ _SPELLED = {
 }
 
 
+_BEGUN = {
+    Schema.LIST: re.compile(r"\s*[-*\u2022]|\s*[0-9]|\s+"),
+    Schema.JSON: re.compile(r"\s*[\[{\"0-9tfn-]|\s+"),
+}
+FEWEST = {Schema.LIST: 8, Schema.JSON: 6}  # tokens, of forms whose length nothing decides
+
+
+def may_begin(schema: Schema, piece: str) -> bool:
+    """Whether such a text can begin with the text of a token."""
+    begun = _BEGUN.get(schema)
+    return begun is None or begun.match(piece) is not None
+
+
 def may_hold(schema: Schema, piece: str) -> bool:
     """Whether the text of one token can be part of such a text."""
     if schema is Schema.LINE:

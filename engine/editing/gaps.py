@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from engine.editing.choices import choose
+from engine.editing.forms import FEWEST
 from engine.editing.infill import Filled, Surroundings, fill_window
 from engine.editing.instruct import passage_only
 from engine.editing.job import Job
@@ -15,9 +16,9 @@ from engine.editing.prompts import infill_words
 from engine.editing.prove import fill, in_order
 from engine.editing.ranking import is_open
 from engine.editing.seams import NEAR
-from engine.editing.sentences import with_lengths
+from engine.editing.sentences import sentence_lengths
 from engine.editing.window import build_window, groups, refused
-from engine.messages import EngineFault, ErrorKind, RequestEvent, Span
+from engine.messages import EngineFault, ErrorKind, RequestEvent, Schema, Span
 
 AROUND = 6000  # characters of the document that a prompt shows on each side of its gaps
 WINDOW_SEEDS = 1009  # apart, so that no two windows see the same noise
@@ -44,12 +45,21 @@ def fill_gaps(job: Job, text: str) -> Generator[RequestEvent, None, list[Filled]
 
 
 def _with_lengths(job: Job, text: str) -> list[Span]:
-    """The spans of the request, with lengths where sentences are missing."""
+    """The spans of the request, with lengths where more than a word is missing."""
+    most = usual_limits(job)[1]
     found = []
     for index, span in enumerate(job.request.spans):
-        here = surroundings(text, job.request.spans, index)
-        most = usual_limits(job)[1]
-        found.append(with_lengths(job.loaded.tokenizer, span, here.before, here.after, most))
+        is_said = span.length_hint is not None or span.lengths is not None or span.choices
+        if is_said:
+            found.append(span)
+        elif span.schema in FEWEST:
+            found.append(replace(span, lengths=(min(FEWEST[span.schema], most), most)))
+        elif span.schema not in (None, Schema.LINE):
+            found.append(span)
+        else:
+            here = surroundings(text, job.request.spans, index)
+            lengths = sentence_lengths(job.loaded.tokenizer, here.before, here.after, most)
+            found.append(replace(span, lengths=lengths))
     return found
 
 

@@ -15,13 +15,15 @@ from engine.denoise import StepResult
 from engine.editing.forms import has_form
 from engine.editing.job import Job, cells
 from engine.editing.layout import Layout, Rules, stack
-from engine.editing.length import combinations, constraints_for, first_doubts, probe
-from engine.editing.polish import polish, shorter
-from engine.editing.ranking import Doubts, fit, penalty
+from engine.editing.length import combinations, constraints_for, first_doubts, limits, probe
+from engine.editing.polish import longer, polish, shorter
+from engine.editing.ranking import UNFINISHED, Doubts, fit, penalty
 from engine.editing.seams import seam_checks
+from engine.editing.sentences import stops_short
 from engine.editing.window import Window
 from engine.messages import Check, CheckKind, RequestEvent, Span
 
+GROWN = 250  # a candidate that got more room has its number so much higher
 CANDIDATES = 4  # at least so many are made, whatever number was asked for
 FATAL = frozenset(CheckKind) - {CheckKind.LOST, CheckKind.BRACKETS, CheckKind.UNCHANGED}
 
@@ -127,12 +129,43 @@ def _round(
         for row, layout in enumerate(layouts)
         if (cut := shorter(tokenizer, layout, result.argmax[row].tolist(), candidates[row].checks))
     }
-    polished = yield from polish(job, prompt, rules, layouts, result, cuts, seed, label)
+    polished = yield from polish(
+        job, prompt, rules, layouts, result, cuts, seed, label, job.switches.polish_steps
+    )
     for row, (layout, ids) in polished.items():
         again = _read(job, layout, ids, around, label + row, doubts[row])
         repaired = tuple(replace(check, repaired=True) for check in candidates[row].checks)
         candidates[row] = replace(again, checks=(*again.checks, *repaired))
+    most = [limits(job, gap.span)[1] for gap in window.gaps]
+    growing = {
+        row: change
+        for row, layout in enumerate(layouts)
+        if row not in polished
+        and (change := longer(layout, _unfinished(candidates[row], window, around), most))
+    }
+    grown = yield from polish(
+        job, prompt, rules, layouts, result, growing, seed, label + GROWN, job.switches.grow_steps
+    )
+    for row, (layout, ids) in grown.items():
+        candidates.append(_read(job, layout, ids, around, label + GROWN + row, doubts[row]))
     return candidates
+
+
+def _unfinished(filled: Filled, window: Window, around: Sequence[Surroundings]) -> list[int]:
+    """The gaps whose text runs against its end: in a word, in a number, or in a sentence."""
+    cut = {
+        check.span
+        for check in filled.checks
+        if check.kind in (CheckKind.CUT_WORD, CheckKind.CUT_NUMBER) and not check.repaired
+    }
+    return [
+        place
+        for place, (gap, text, here) in enumerate(
+            zip(window.gaps, filled.texts, around, strict=True)
+        )
+        if gap.index in cut
+        or (gap.span.schema is None and stops_short(text, here.before, here.after))
+    ]
 
 
 def _read(
@@ -145,10 +178,13 @@ def _read(
 ) -> Filled:
     """A settled canvas as texts, with what the checks find in them."""
     texts, checks = read_texts(job, layout, ids.tolist(), around)
+    short = UNFINISHED * sum(
+        stops_short(text, here.before, here.after) for text, here in zip(texts, around, strict=True)
+    )
     return Filled(
         candidate=candidate,
         texts=texts,
-        score=fit(job, layout, ids, doubts) - penalty(checks),
+        score=fit(job, layout, ids, doubts) - penalty(checks) - short,
         checks=checks,
         tokens=layout.lengths,
         first_id=int(ids[layout.slots[0].start]),

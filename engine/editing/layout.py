@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.config import ModelConfig
 from engine.denoise import FREE
 from engine.editing.borders import ending_with, starting_with
-from engine.editing.forms import may_hold
+from engine.editing.forms import may_begin, may_hold
 from engine.editing.window import Gap, Window
 from engine.text.tokenizer import Tokenizer
 
@@ -139,10 +139,14 @@ def _barred(tokenizer: Tokenizer, config: ModelConfig, gap: Gap, kind: int) -> T
         barred |= _all_but(ending_with(tokenizer, tail), config)
     if gap.span.schema is not None:
         schema = gap.span.schema
+        inside = [
+            (token, text.removeprefix(head).removesuffix(tail))
+            for token, text in tokenizer.vocabulary
+        ]
         fitting = [
             token
-            for token, text in tokenizer.vocabulary
-            if may_hold(schema, text.removeprefix(head).removesuffix(tail))
+            for token, text in inside
+            if may_hold(schema, text) and (kind in (MIDDLE, TAIL) or may_begin(schema, text))
         ]
         barred |= _all_but(fitting, config)
     return barred

@@ -1,5 +1,5 @@
-"""Seam repair: what a gap says although it stands beside it already is cut, and the rest denoised
-for a few more steps from where it was.
+"""Seam repair: what a gap says although it stands beside it already is cut, a gap that ends in the
+middle of something gets more room, and the canvas is denoised for a few more steps from where it was.
 """
 
 from __future__ import annotations
@@ -17,21 +17,25 @@ from engine.editing.length import constraints_for
 from engine.messages import Check, CheckKind, RequestEvent
 from engine.text.tokenizer import Tokenizer
 
+NEW = -1  # in place of the old position that a canvas position goes on from
+
 
 @dataclass(frozen=True, kw_only=True)
-class Cut:
-    """Canvas positions [start, end) of each gap that are kept."""
+class Resized:
+    """What becomes of each gap: canvas positions [start, end) that are kept, and new ones behind."""
 
     kept: tuple[slice, ...]
+    added: tuple[int, ...]
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        return tuple(slot.stop - slot.start for slot in self.kept)
+        sizes = (slot.stop - slot.start for slot in self.kept)
+        return tuple(size + more for size, more in zip(sizes, self.added, strict=True))
 
 
 def shorter(
     tokenizer: Tokenizer, layout: Layout, ids: Sequence[int], checks: Sequence[Check]
-) -> Cut | None:
+) -> Resized | None:
     """Which tokens to keep so that no gap repeats what is beside it; None where that is all or
     nothing."""
     kept = list(layout.slots)
@@ -41,7 +45,19 @@ def shorter(
                 kept[place] = _without(tokenizer, ids, kept[place], check)
     if kept == list(layout.slots) or any(slot.stop <= slot.start for slot in kept):
         return None
-    return Cut(kept=tuple(kept))
+    return Resized(kept=tuple(kept), added=(0,) * len(kept))
+
+
+def longer(layout: Layout, unfinished: Sequence[int], most: Sequence[int]) -> Resized | None:
+    """More room, about a third, for the gaps that are `unfinished`; None where there is none left.
+
+    most: tokens that each gap may have.
+    """
+    added = [0] * len(layout.lengths)
+    for place in unfinished:
+        size = layout.lengths[place]
+        added[place] = max(0, min(most[place] - size, max(2, size // 3)))
+    return Resized(kept=layout.slots, added=tuple(added)) if any(added) else None
 
 
 def _without(tokenizer: Tokenizer, ids: Sequence[int], slot: slice, check: Check) -> slice:
@@ -68,52 +84,65 @@ def polish(
     rules: Rules,
     layouts: Sequence[Layout],
     result: StepResult,
-    cuts: Mapping[int, Cut],
+    changes: Mapping[int, Resized],
     seed: int,
     label: int,
+    steps: int,
 ) -> Generator[RequestEvent, None, dict[int, tuple[Layout, Tensor]]]:
-    """Denoises the shortened canvases of some rows on; their new layouts and ids by row."""
+    """Denoises the resized canvases of some rows on; their new layouts and ids by row."""
+    resized = {
+        row: replace(layouts[row], lengths=change.lengths) for row, change in changes.items()
+    }
+    capacity = job.loaded.model.config.canvas_length - 1
     rows = [
         row
-        for row, cut in cuts.items()
-        if all(rules.can_hold(gap, length) for gap, length in enumerate(cut.lengths))
+        for row, layout in resized.items()
+        if layout.length <= capacity
+        and all(rules.can_hold(gap, length) for gap, length in enumerate(layout.lengths))
     ]
     if not rows or result.soft is None:
         return {}
-    shortened = [replace(layouts[row], lengths=cuts[row].lengths) for row in rows]
-    pins = stack(job.loaded.tokenizer, job.loaded.model.config, shortened)
-    sources = [
-        _sources(layouts[row], cuts[row], pins.shape[-1], result.argmax.shape[-1]) for row in rows
-    ]
-    start = Start(
-        ids=torch.stack(
-            [result.argmax[row, source] for row, source in zip(rows, sources, strict=True)]
-        ),
-        soft=torch.stack(
-            [result.soft[row, source] for row, source in zip(rows, sources, strict=True)]
-        ),
+    shown = [resized[row] for row in rows]
+    pins = stack(job.loaded.tokenizer, job.loaded.model.config, shown)
+    old_width = result.argmax.shape[-1]
+    sources = torch.tensor(
+        [_sources(layouts[row], changes[row], pins.shape[-1], old_width) for row in rows]
     )
+    start = _start(job, result, rows, sources.to(result.argmax.device), seed)
     coldest = job.loaded.model.sampling.t_min
     again = yield from job.denoise(
         prompt,
         pins,
-        replace(constraints_for(job, rules, shortened, pins), start=start),
-        job.sampling(job.switches.polish_steps, t_max=coldest),
+        replace(constraints_for(job, rules, shown, pins), start=start),
+        job.sampling(steps, t_max=coldest),
         seed=seed,
-        cells=cells(job.parts, shortened, [label + row for row in rows]),
+        cells=cells(job.parts, shown, [label + row for row in rows]),
     )
     return {
         row: (layout, again.argmax[place])
-        for place, (row, layout) in enumerate(zip(rows, shortened, strict=True))
+        for place, (row, layout) in enumerate(zip(rows, shown, strict=True))
     }
 
 
-def _sources(layout: Layout, cut: Cut, width: int, old_width: int) -> list[int]:
-    """For each position of the shortened canvas the one of the old canvas it goes on from."""
+def _start(job: Job, result: StepResult, rows: Sequence[int], sources: Tensor, seed: int) -> Start:
+    """The old canvases at new positions; new ones are noise of which nothing was said before."""
+    assert result.soft is not None
+    row = torch.tensor(rows, device=sources.device)[:, None]
+    source, is_new = sources.clamp(min=0), sources == NEW
+    stream = torch.Generator().manual_seed(seed)
+    noise = torch.randint(job.loaded.model.config.vocab_size, sources.shape, generator=stream)
+    return Start(
+        ids=torch.where(is_new, noise.to(sources.device), result.argmax[row, source]),
+        soft=result.soft[row, source].masked_fill(is_new[..., None], 0.0),
+    )
+
+
+def _sources(layout: Layout, change: Resized, width: int, old_width: int) -> list[int]:
+    """For each position of the resized canvas the one of the old canvas it goes on from."""
     found: list[int] = []
     at = 0
-    for slot, kept in zip(layout.slots, cut.kept, strict=True):
-        found += [*range(at, slot.start), *range(kept.start, kept.stop)]
+    for slot, kept, more in zip(layout.slots, change.kept, change.added, strict=True):
+        found += [*range(at, slot.start), *range(kept.start, kept.stop), *[NEW] * more]
         at = slot.stop
     found += range(at, old_width)
     return (found + [old_width - 1] * width)[:width]

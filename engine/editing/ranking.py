@@ -16,6 +16,7 @@ from engine.editing.layout import Layout
 from engine.messages import Check, CheckKind, Span
 
 PENALTY = 2.0  # nats for each thing a check found and that does not rule a candidate out
+UNFINISHED = 8.0  # nats for a sentence without an end
 BEHIND = 12  # tokens behind an open gap that tell how well it leads there
 
 Doubts = Mapping[int, Tensor]  # gap -> entropy in nats of each of its tokens at the first look

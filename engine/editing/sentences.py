@@ -7,10 +7,8 @@ long ones; so where it stands has to say it.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from engine.editing.seams import NEAR
-from engine.messages import Schema, Span
 from engine.text.tokenizer import Tokenizer
 
 SHORTER, LONGER = 0.6, 1.7  # than the mean of the sentences beside a gap
@@ -29,31 +27,37 @@ def is_sentence(before: str, after: str) -> bool:
     )
 
 
+def stops_short(text: str, before: str, after: str) -> bool:
+    """Whether a text breaks off where a sentence is missing."""
+    return bool(text.strip()) and is_sentence(before, after) and not is_finished(text)
+
+
 def is_finished(text: str) -> bool:
     """Whether a text ends as a sentence does."""
     return _ENDED.search(text) is not None
 
 
-def with_lengths(tokenizer: Tokenizer, span: Span, before: str, after: str, most: int) -> Span:
-    """The span with the lengths its neighbours suggest, if it is a sentence that is missing there.
+def sentence_lengths(
+    tokenizer: Tokenizer, before: str, after: str, most: int
+) -> tuple[int, int] | None:
+    """Tokens at least and at most, from the neighbours, if it is a sentence that is missing.
 
     before, after: the text on both sides up to the next gap; most: tokens of a gap at most.
     """
-    is_said = span.length_hint is not None or span.lengths is not None or span.choices
-    if is_said or span.schema not in (None, Schema.LINE):
-        return span
     if not is_sentence(before, after):
-        return span
+        return None
     sizes = [len(tokenizer.encode(" " + sentence)) for sentence in _whole(before, after)]
     if not sizes:
-        return span
+        return None
     mean = sum(sizes) / len(sizes)
     low = max(FEWEST, round(SHORTER * mean))
-    return replace(span, lengths=(min(low, most), min(max(low, round(LONGER * mean)), most)))
+    return min(low, most), min(max(low, round(LONGER * mean)), most)
 
 
 def _whole(before: str, after: str) -> list[str]:
     """The sentences on both sides of a gap that are not cut off at the far end."""
     left = _SENTENCE.findall(before)
+    if len(before) >= NEAR:
+        left = left[1:] or left
     right = [each for each in _SENTENCE.findall(after) if is_finished(each)]
-    return [each for each in (left[1:] or left) if is_finished(each)] + right
+    return [each for each in left if is_finished(each)] + right

@@ -38,6 +38,7 @@ class Switches:
     reach: int = 48  # tokens pinned on each side of a gap
     gap_steps: int = 16  # denoising steps of a gap at most
     polish_steps: int = 4  # further steps after a seam was repaired
+    grow_steps: int = 8  # further steps after a gap has got more room
     probe_steps: int = 2  # of a landing
     # How much a nat of the decoder's doubt at its first look counts against a nat of the encoder's.
     doubt: float = 8.0

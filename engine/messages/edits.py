@@ -31,6 +31,11 @@ class Schema(Enum):
     LIST = "list"  # each line begins with a hyphen, an asterisk, a bullet or a number
     JSON = "json"
 
+    @staticmethod
+    def named(word: str) -> Schema | None:
+        """The form that a word names, in any case; None where it names none."""
+        return next((each for each in Schema if each.value == word.strip().lower()), None)
+
 
 class CheckKind(Enum):
     """What is looked at before a proposal is shown."""

@@ -100,7 +100,9 @@ def said(call: ast.Call) -> Iterator[ast.expr]:
 def engine_keys() -> set[str]:
     """What the engine can tell the user: its errors, the phrases they are built of, its stages."""
     keys: set[str | None] = set()
-    for _, tree in sources("engine"):
+    trees = [tree for _, tree in sources("engine")]
+    everywhere = [node for tree in trees for node in ast.walk(tree) if called(node)]
+    for tree in trees:
         calls = [node for node in ast.walk(tree) if called(node)]
         keys |= {template(call.args[0]) for call in calls if called(call) == "report" and call.args}
         keys |= {
@@ -108,7 +110,8 @@ def engine_keys() -> set[str]:
         }
         for function in ast.walk(tree):
             if isinstance(function, Function):
-                keys |= set(handed_in(function, calls))
+                is_private = function.name.startswith("_")
+                keys |= set(handed_in(function, calls if is_private else everywhere))
     keys |= {model["note"] for model in models_on_offer()}
     # a name out of a configuration file is no language
     return {key for key in keys if key and re.search(r"[A-Za-z]{2}", key) and not is_code(key)}

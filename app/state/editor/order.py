@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from app.state.editor.changes import Range, points, units
 from app.state.editor.document import Document
 from app.state.text import clean
-from engine.messages import EditKind, EditRequest, Proposal, Span
+from app.words import tr
+from engine.messages import EditKind, EditRequest, Proposal, Schema, Span
 
 ALTERNATIVES = 3
 _HELD = {0x0D: "\n", 0x2029: "\n", 0xFDD0: "\ufffd", 0xFDD1: "\ufffd"}
@@ -39,6 +40,18 @@ def clean_texts(proposal: Proposal) -> tuple[str, ...]:
     return tuple(clean(text).replace("\r\n", "\n").translate(_HELD) for text in proposal.texts)
 
 
+def schema_of(hint: str) -> Schema | None:
+    """The form that a hint names by a single word, in English or in the user's language."""
+    own = {
+        tr("number"): Schema.NUMBER,
+        tr("date"): Schema.DATE,
+        tr("line"): Schema.LINE,
+        tr("list"): Schema.LIST,
+    }
+    named = {name.lower(): schema for name, schema in own.items()}
+    return Schema.named(hint) or named.get(hint.strip().lower())
+
+
 def request_of(document: Document, order: Order) -> EditRequest:
     """The document, or of a long one what lies around the places, with spans in code points."""
     ranges = [place.range for place in order.places]
@@ -55,6 +68,7 @@ def request_of(document: Document, order: Order) -> EditRequest:
                 end=points(text, place.range.end - first),
                 hint=place.hint,
                 lengths=place.tokens,
+                schema=schema_of(place.hint),
             )
             for place in order.places
         ),
