@@ -24,7 +24,7 @@ from app.ui.chat.header import Header
 from app.ui.chat.list import ChatList
 from app.ui.chat.meter_feed import MeterFeed
 from app.ui.chat.shown import ShownChat
-from app.ui.chat.status_line import StatusLine
+from app.ui.chat.status_line import StatusLine, engine_text
 from app.ui.chat.surroundings import Actions, Surroundings
 from app.ui.chat.view import ChatView
 from app.ui.chat.wires import SessionWires
@@ -276,6 +276,7 @@ class MainWindow(QWidget):
 
     def _on_engine_changed(self, state: EngineState) -> None:
         self.status_line.show_engine(state, is_demo=self.status.is_demo)
+        self.editor.model.setText(engine_text(state))
         self.composer.set_placeholder(placeholder(state.phase))
         if state.phase is Phase.FAILED and state.error is not None:
             message, remedy = tr_engine(state.error.message), tr_engine(state.error.remedy)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from app.settings import READING_POINTS, Scheme, SettingsStore, Still
 from app.state.chats import Chats
 from app.state.commands import Command
+from app.state.engine_status import EngineStatus, Phase
 from app.state.text import visible
 from app.ui.places import CHAT, EDITOR, MODELS
 from app.words import tr
@@ -36,7 +37,7 @@ def commands(window: MainWindow) -> tuple[Command, ...]:
 
 def anywhere(window: MainWindow) -> tuple[Command, ...]:
     """What can be done in every place of the window."""
-    return (*_view(window), *_application(window))
+    return (*_view(window), *_model(window.status), *_application(window))
 
 
 def talk(window: MainWindow) -> Iterator[Command]:
@@ -106,6 +107,26 @@ def _view(window: MainWindow) -> Iterator[Command]:
         yield make(f"scheme.{scheme.value}", title, partial(settings.change, scheme=scheme))
     yield make(
         "still", tr("Let text come into focus without moving"), lambda: _toggle_still(settings)
+    )
+
+
+def _model(status: EngineStatus) -> Iterator[Command]:
+    """Whether it holds memory. Which model it is, is chosen elsewhere."""
+    group = tr("Model")
+    absent = (Phase.IDLE, Phase.UNLOADING, Phase.UNLOADED, Phase.FAILED)
+    yield Command(
+        id="model.load",
+        title=tr("Load the model"),
+        run=status.load,
+        group=group,
+        is_enabled=lambda: status.state.phase in absent,
+    )
+    yield Command(
+        id="model.unload",
+        title=tr("Unload the model and free its memory"),
+        run=status.unload,
+        group=group,
+        is_enabled=lambda: status.state.phase in (Phase.LOADING, Phase.READY),
     )
 
 

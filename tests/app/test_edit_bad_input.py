@@ -183,3 +183,16 @@ def test_the_smallest_documents(qtbot, start, size):
     assert view.document.text == "new"
     view.editor.undo()
     assert view.document.text == "y" * size
+
+
+def test_a_document_with_gaps_and_places_found_is_closed(qtbot, start):
+    running, view = begin(qtbot, start, editing("x"), "____ one ____ two " * 40)
+    view.find_gaps()
+    view.gaps.confirm()
+    keys(view, "Ctrl+F")
+    view.find_bar.query.setText("one")
+    qtbot.waitUntil(lambda: len(view.find_bar.places) == 40)
+    view.editor.moveCursor(view.editor.textCursor().MoveOperation.End)
+    running.window.editor.documents.remove(view.document)
+    qtbot.wait(150)  # what had been begun ends now
+    assert running.window.editor.view is None

@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 
 from app.settings import READING_POINTS, Scheme, SendKey, Still
+from app.state.engine_status import Phase
 from app.ui.window_commands import chat_commands, fill_menu
 from engine.messages import FinishReason
 from tests.app.driving import field, say, spoken, wait_chat, wait_idle
@@ -73,6 +74,7 @@ def test_commands_can_be_used_when_they_make_sense(qtbot, start):
         yield from ending(request_id, "Other half", FinishReason.END)
 
     running = start(FakePipeline(script))
+    qtbot.waitUntil(lambda: running.status.state.phase is Phase.READY)
     always = enabled(running)
     assert not always & (TALK | STORED | {"go_on"})
     assert {"new", "search", "settings", "quit", "palette"} <= always

@@ -56,6 +56,7 @@ class DocumentView(QWidget):
         super().__init__(parent)
         self.document = document
         self._around = around
+        self._has_marks = True
         self.editor = TextEditor(document, around.theme, is_reserved, self)
         self.session = EditSession(bridge, document, self)
         self.gaps = GapList(document, self)
@@ -116,6 +117,8 @@ class DocumentView(QWidget):
         """Of the document, which is deleted before this is."""
         self.editing.cancel()
         self._colouring.stop()
+        self._has_marks = False
+        self.editor.setExtraSelections([])  # they point into it
         empty = QTextDocument(self.editor)
         plain_layout(empty)
         self.editor.setDocument(empty)
@@ -163,6 +166,8 @@ class DocumentView(QWidget):
 
     def _mark(self) -> None:
         """The line one is in, the gaps, and what is found."""
+        if not self._has_marks:
+            return
         colors = self._around.theme.colors
         here = QTextEdit.ExtraSelection()
         here.format.setBackground(QColor(colors.raised))
