@@ -38,7 +38,8 @@ class _Wire:
 
 def main() -> int:
     wire, cancelled = _Wire(), threading.Event()
-    request = from_plain(JobRequest, json.loads(sys.stdin.buffer.readline()))
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        request = from_plain(JobRequest, json.loads(stdin.readline()))
     threading.Thread(target=_listen, args=(cancelled,), daemon=True).start()
     try:
         wire.send(done=_do(request, wire, cancelled))
@@ -78,7 +79,7 @@ def _do(request: JobRequest, wire: _Wire, cancelled: threading.Event) -> Any:
 
 def _listen(cancelled: threading.Event) -> None:
     """Waits for a cancel, and for the end of the parent, which is the end of this."""
-    for _line in sys.stdin.buffer:
+    while os.read(0, 1024):  # not through a buffer, whose lock a thread would keep at the end
         cancelled.set()
     os._exit(1)
 

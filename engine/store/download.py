@@ -7,22 +7,24 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
 import httpx2
 
-from engine.checkpoint.durable import read_pieces, sole_writer
+from engine.checkpoint.durable import read_pieces, rename, sole_writer
 from engine.faults import disk_fault, no_room
 from engine.messages import EngineFault, ErrorKind
 from engine.store.fetch import Patience, Source, fetch, open_client
 from engine.store.hub import Hub, Listing, RemoteFile
 from engine.store.lines import Lines
-from engine.store.names import LOCK, part_of, paths_in
+from engine.store.names import LOCK, OTHER, part_of, paths_in
+from engine.store.other_way import fetch_other_way
 from engine.store.pace import TICK, Control, Pace
 from engine.store.part import BLOCK, PartFile
 from engine.store.record import Fetched, clear, read_record, write_record
@@ -36,6 +38,7 @@ class Settings:
     at_once: int = 3  # files
     block: int = BLOCK  # bytes, see engine.store.part
     spare: int = 1 << 30  # bytes that stay free on the disk
+    other_way: bool = True  # whether to try it, see engine.store.other_way
     patience: Patience = field(default_factory=Patience)
 
 
@@ -58,7 +61,9 @@ def download(
         with ExitStack() as stack:
             stack.enter_context(sole_writer(folder / LOCK))
             known = read_record(folder)
+            shutil.rmtree(folder / OTHER, ignore_errors=True)  # of one that was killed
             job = _Job(
+                folder=folder,
                 client=stack.enter_context(open_client(settings.patience)),
                 lines=Lines(),
                 hub=hub,
@@ -93,6 +98,7 @@ def discard(folder: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
+    folder: Path
     client: httpx2.Client
     lines: Lines
     hub: Hub
@@ -170,10 +176,31 @@ def _fetch_file(job: _Job, file: RemoteFile) -> Fetched:
             digest = _assemble(job, file, part)
         if digest.found != file.digest:
             part.forget()
-            raise wrong_content(file.name, file.digest, digest.found)
+            return _fetch_other_way(job, file, wrong=digest.found)
         blocks = tuple(part.hashes[index] for index in range(part.count))
         part.finish()
     return Fetched(name=file.name, size=file.size, sha256=digest.sha256, block=block, blocks=blocks)
+
+
+def _fetch_other_way(job: _Job, file: RemoteFile, wrong: str) -> Fetched:
+    """wrong: the digest with which the file arrived. Raises EngineFault where this fails, too."""
+    if not job.settings.other_way:
+        raise wrong_content(file.name, file.digest, wrong)
+    place = job.folder / OTHER / file.digest
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        found = fetch_other_way(job.hub, job.listing, file, place, job.pace.check)
+        digest = _hash_present(job, file, found) if found is not None else None
+        if found is None or digest is None or digest.found != file.digest:
+            raise wrong_content(file.name, file.digest, digest.found if digest else wrong)
+        with found.open("r+b") as stream:
+            os.fsync(stream.fileno())
+        rename(found, job.paths[file.name])
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):
+            place.parent.rmdir()  # stays while another file is on its way
+    return Fetched(name=file.name, size=file.size, sha256=digest.sha256)
 
 
 def _hash_present(job: _Job, file: RemoteFile, path: Path) -> _Digest | None:

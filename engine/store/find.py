@@ -36,7 +36,7 @@ def find_models(
         if place is Place.NAMED and not root.exists():
             faults.append(_gone(root))
         try:
-            for entry in _search(place, root):
+            for entry in _search(place, root, faults):
                 if os.path.realpath(entry.path) not in paths:
                     found.setdefault(entry.id, entry)
                     paths.add(os.path.realpath(entry.path))
@@ -73,26 +73,33 @@ def _hf_home(home: Path) -> Path:
     return (Path(cache) if cache else home / ".cache") / "huggingface"
 
 
-def _search(place: Place, root: Path) -> Iterator[ModelEntry]:
+def _search(place: Place, root: Path, faults: list[EngineError]) -> Iterator[ModelEntry]:
+    """What is in a place. A folder that cannot be read is a fault and does not hide the others."""
+    for path in _candidates(place, root):
+        try:
+            entry = folder_entry(path, place) if path.is_dir() else gguf_entry(path, place)
+            files = _weights(path, root) if entry is None and path.is_dir() else ()
+            found = [entry, *(gguf_entry(file, place) for file in files)]
+        except OSError as fault:
+            faults.append(_unreadable(path, fault))
+            continue
+        yield from (entry for entry in found if entry is not None)
+
+
+def _candidates(place: Place, root: Path) -> Iterator[Path]:
+    """Folders and files that may be models."""
     if root.is_file():
-        found = [gguf_entry(root, place)] if root.suffix == ".gguf" else []
+        yield root
     elif not root.is_dir():
         return
     elif place is Place.HF_CACHE:
-        found = [folder_entry(each, place) for each in _snapshots(root)]
-        found += [gguf_entry(f, place) for each in _snapshots(root) for f in _weights(each, root)]
+        yield from _snapshots(root)
     elif place is Place.OLLAMA:
-        found = [gguf_entry(each, place) for each in _ollama_blobs(root)]
+        yield from _ollama_blobs(root)
     elif place is Place.REDRAFT:
-        found = [folder_entry(each, place) for each in _own_folders(root)]
+        yield from _own_folders(root)
     else:
-        found = []
-        for folder in _folders(root):
-            entry = folder_entry(folder, place)
-            found.append(entry)
-            if entry is None:
-                found += [gguf_entry(file, place) for file in _weights(folder, root)]
-    yield from (entry for entry in found if entry is not None)
+        yield from _folders(root)
 
 
 def _own_folders(root: Path) -> Iterator[Path]:
@@ -112,7 +119,7 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _weights(folder: Path, root: Path) -> Iterator[Path]:
-    """GGUF files that lie inside of `root`, whatever links say."""
+    """GGUF files in a folder that lie inside of `root`, whatever links say."""
     inside = os.path.realpath(root)
     for file in sorted(folder.glob("*.gguf")):
         if file.is_file() and Path(os.path.realpath(file)).is_relative_to(inside):

@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
 from engine.messages import EngineFault, ErrorKind
-from engine.store.troubles import fault_of_status, portal, unreachable, unsafe
+from engine.store.troubles import fault_of_status, portal, proxy, unreachable, unsafe
 
 _TIMEOUT = 20.0  # seconds until a hub that says nothing is given up
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -125,6 +125,8 @@ def list_files(hub: Hub, repo: str, revision: str = "main") -> Listing:
         ) from fault
     except HfHubHTTPError as fault:
         raise fault_of_status(hub, repo, fault.response.status_code, str(fault)) from fault
+    except httpx2.ProxyError as fault:
+        raise proxy(fault) from fault
     except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled) as fault:
         raise unsafe(hub.host, fault) or unreachable(hub.host, fault) from fault
     except (

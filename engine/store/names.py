@@ -12,6 +12,7 @@ from engine.messages import EngineFault, ErrorKind
 
 BLOCKS = ".blocks"  # the ending of the journal of a file that is not finished
 LOCK = "download.lock"
+OTHER = "other-way.tmp"  # a folder; see engine.store.other_way
 RECORD = "download.json"  # written last: what a complete folder holds
 
 # What Windows cannot have in a name; a name is refused on every system alike.
@@ -50,7 +51,9 @@ def _is_safe(name: str) -> bool:
     if any(unicodedata.category(each) == "Cs" for each in name):  # no UTF-8, so no name
         return False
     pieces = name.split("/")
-    if pieces[0].casefold() in (LOCK, RECORD, NOTE) or name.casefold().endswith((PART, BLOCKS)):
+    if pieces[0].casefold() in (LOCK, RECORD, NOTE, OTHER) or name.casefold().endswith(
+        (PART, BLOCKS)
+    ):
         return False
     return all(
         piece not in ("", ".", "..")

@@ -36,7 +36,7 @@ def read_record(folder: Path) -> dict[str, Fetched]:
         if record["format"] != _FORMAT:
             return {}
         files = [Fetched(**each | {"blocks": tuple(each["blocks"])}) for each in record["files"]]
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+    except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
         return {}
     return {file.name: file for file in files if _is_plausible(file)}
 

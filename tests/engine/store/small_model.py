@@ -17,7 +17,7 @@ from tests.engine.store.fake_hub import REPO, FakeHub
 BLOCK = 4096
 LARGE = "model-00001.safetensors"
 QUICK = Patience(tries=3, first=0.001, longest=0.002, stall=0.2)
-SETTINGS = Settings(block=BLOCK, spare=0, patience=QUICK)
+SETTINGS = Settings(block=BLOCK, spare=0, patience=QUICK, other_way=False)
 _RANDOM = random.Random(7)
 FILES = {
     "config.json": b'{"layers": 2}',

@@ -126,6 +126,27 @@ def test_wrong_content_never_gets_the_name(name: str, fake: FakeHub, tmp_path: P
     assert (tmp_path / name).read_bytes() == FILES[name]
 
 
+@pytest.mark.parametrize("name", ["config.json", LARGE])
+def test_what_arrives_wrong_twice_is_fetched_in_another_way(
+    name: str, fake: FakeHub, tmp_path: Path
+) -> None:
+    """By the hub's own library, in a process of its own; and it is not believed either."""
+    hub, listing = Hub(endpoint=fake.endpoint), only(fake, name)
+    settings, repaired = replace(SETTINGS, other_way=True), []
+    flip = Fault(kind="flip", after=5, at_hub=name not in fake.large)
+    fake.faults.extend([flip, flip])
+    fetched = download(hub, listing, tmp_path, Control(repaired=repaired.append), settings)
+    assert contents(tmp_path) == {name: FILES[name]}
+    assert [each.sha256 for each in fetched] == [fake.sha256(name)]
+    assert repaired == [name]
+    assert {each.method for each in fake.seen} == {"GET", "HEAD"}  # ours asks with GET alone
+    fake.faults.extend([flip, flip, flip])
+    (tmp_path / name).unlink()
+    with pytest.raises(EngineFault, match="wrong content"):
+        download(hub, listing, tmp_path, settings=settings)
+    assert set(contents(tmp_path)) <= {f"{name}.part", f"{name}.blocks"}
+
+
 def test_a_pause_keeps_what_arrived(fake: FakeHub, tmp_path: Path) -> None:
     fake.pace = 0.005
     hub, listing, part = Hub(endpoint=fake.endpoint), only(fake, LARGE), tmp_path / f"{LARGE}.part"

@@ -24,7 +24,10 @@ from tests.engine.store.fake_hub import REPO, FakeHub, Fault
 
 BLOCK = 4096
 SETTINGS = Settings(
-    block=BLOCK, spare=0, patience=Patience(tries=2, first=0.001, longest=0.002, stall=0.15)
+    block=BLOCK,
+    spare=0,
+    patience=Patience(tries=2, first=0.001, longest=0.002, stall=0.15),
+    other_way=False,  # a second process each time
 )
 KINDS = [
     "drop", "stall", "truncated", "length", "range", "gzip", "429", "500", "503", "html", "401",

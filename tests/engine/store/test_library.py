@@ -122,6 +122,25 @@ def test_what_the_user_has_named(tmp_path: Path) -> None:
     assert str(gone) in fault.message
 
 
+def test_a_folder_that_is_damaged_does_not_hide_the_others(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    good = put_model(home / "good")
+    for name, content in (("redraft.json", "[["), ("download.json", "{}"), ("COMPLETE", "x")):
+        folder = put_model(home / f"bad-{name}")
+        (folder / name).write_text(content)
+    (home / "loop").symlink_to(home, target_is_directory=True)
+    (put_model(home / "odd") / "download.json").mkdir()  # where a file should be
+    (home / "odd" / "redraft.json").write_text(
+        (home / "bad-download.json/download.json").read_text()
+    )
+    entries, faults = find_models(home, (), [])
+    states = {Path(entry.path).name: entry.state for entry in entries}
+    assert states[good.name] is ModelState.HERE
+    assert states["bad-COMPLETE"] is ModelState.BROKEN
+    assert "loop" not in states
+    assert len(entries) + len(faults) == 5
+
+
 def test_the_usual_places_are_named_once() -> None:
     places = usual_places()
     assert {place for place, _ in places} == set(Place) - {
