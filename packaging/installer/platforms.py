@@ -39,6 +39,7 @@ LINUX = Platform(
 WINDOWS = Platform(
     name="windows", uv="x86_64-pc-windows-msvc", pythons=("3.12",), tags=("win_amd64",)
 )
+WINDOWS_PYTHON = "3.12.16"  # what uv fetches there; uv knows its hash
 PLATFORMS = {each.name: each for each in (LINUX, WINDOWS)}
 
 # What torch's kernels are compiled by; each version of torch goes with exactly one.
