@@ -9,7 +9,17 @@ from PySide6.QtWidgets import QApplication, QMenu, QPlainTextEdit
 
 from app.ui.qt_words import translate_qt
 from app.words import load_words
-from tests.app.edit_driving import CHANGED, SENTENCE, TEXT, ask, asked, begin, choose, wait_phase
+from tests.app.edit_driving import (
+    CHANGED,
+    SENTENCE,
+    TEXT,
+    ask,
+    asked,
+    begin,
+    choose,
+    keys,
+    wait_phase,
+)
 from tests.app.edit_scripts import editing
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support")
@@ -62,6 +72,14 @@ def test_the_menu_key_opens_it_and_everything_has_its_place(qtbot, start):
     take(menu, "Select all")
     assert view.selected_text == TEXT
     assert entries(open_menu(qtbot, view))["Cut"]
+
+
+def test_it_opens_by_keys_that_every_keyboard_has(qtbot, start):
+    _, view = begin(qtbot, start, editing("x"))
+    keys(view, "Shift+F10")
+    qtbot.waitUntil(lambda: isinstance(QApplication.activePopupWidget(), QMenu))
+    assert entries(QApplication.activePopupWidget())["Select all"]
+    QApplication.activePopupWidget().close()
 
 
 def test_cut_and_paste_and_undo(qtbot, start):

@@ -27,7 +27,7 @@ RESERVED = frozenset(
     for keys in (
         "Ctrl+K", "Ctrl+I", "Ctrl+H", "Ctrl+Return", "Ctrl+Enter", "Alt+Return", "Alt+Enter",
         "Alt+Backspace", "Alt+Up", "Alt+Down", "Alt+Left", "Alt+Right", "Ctrl+PgUp", "Ctrl+PgDown",
-        "Alt+Z", "Esc",
+        "Alt+Z", "Shift+F10", "Esc",
     )
 )  # fmt: skip
 
@@ -105,6 +105,10 @@ def _text(window: MainWindow) -> Iterator[Command]:
     yield make("find_before", tr("Place before"), lambda view: view.find_bar.step(-1), "Shift+F3")
     yield make(
         "leave_text", tr("Leave the text"), lambda _view: window.focusNextPrevChild(True), "F6"
+    )
+    # not every keyboard has a key for it
+    yield make(
+        "menu", tr("Menu at the caret"), lambda view: view.editor.ask_for_menu(), "Shift+F10"
     )
     yield make("wrap", tr("Wrap long lines or not"), lambda _view: _toggle_wrap(window), "Alt+Z")
     yield make(

@@ -104,6 +104,10 @@ class TextEditor(QPlainTextEdit):
             self.setWordWrapMode(mode.WrapAtWordBoundaryOrAnywhere if is_on else mode.NoWrap)
             self.moved.emit()
 
+    def ask_for_menu(self) -> None:
+        """At the caret."""
+        self.menu_requested.emit(self.viewport().mapToGlobal(self.cursorRect().bottomLeft()))
+
     def lines_in_view(self) -> tuple[QTextBlock, float]:
         """The first block in view, and how far below the top of the viewport it begins."""
         block = self.firstVisibleBlock()
@@ -152,15 +156,14 @@ class TextEditor(QPlainTextEdit):
             super().wheelEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        place = event.globalPos()
         if event.reason() is QContextMenuEvent.Reason.Keyboard:
-            place = self.viewport().mapToGlobal(self.cursorRect().bottomLeft())
-        else:
-            clicked = self.cursorForPosition(self.viewport().mapFromGlobal(place))
-            chosen = self.selection
-            if not chosen.start <= clicked.position() <= chosen.end:
-                self.setTextCursor(clicked)  # "here" is where one has clicked
-        self.menu_requested.emit(place)
+            self.ask_for_menu()
+            return
+        clicked = self.cursorForPosition(self.viewport().mapFromGlobal(event.globalPos()))
+        chosen = self.selection
+        if not chosen.start <= clicked.position() <= chosen.end:
+            self.setTextCursor(clicked)  # "here" is where one has clicked
+        self.menu_requested.emit(event.globalPos())
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         return bool(files_of(source)) or super().canInsertFromMimeData(source)
