@@ -51,6 +51,9 @@ class Dialogs:
         self._settings_dialog: SettingsDialog | None = None
         self._cost: ContextCost = no_cost
 
+    def _context_cost(self, tokens: int) -> str:
+        return self._cost(tokens)
+
     def set_context_cost(self, cost: ContextCost) -> None:
         """What a context takes with the model that runs, for the settings."""
         self._cost = cost
@@ -58,9 +61,7 @@ class Dialogs:
     def settings(self) -> SettingsDialog:
         """The same dialog each time: it takes a moment to build."""
         if self._settings_dialog is None:
-            dialog = SettingsDialog(
-                self._settings, self._theme, self._window, lambda tokens: self._cost(tokens)
-            )
+            dialog = SettingsDialog(self._settings, self._theme, self._window, self._context_cost)
             dialog.log_requested.connect(self.log)
             dialog.data_folder_requested.connect(self.data_folder)
             self._settings_dialog = dialog

@@ -17,7 +17,7 @@ from engine.messages import LoadRequest
 from tests.fakes import FakePipeline, answering, no_jobs
 
 THREADS = {"redraft-engine", "redraft-jobs", "redraft-save", "redraft-history", "redraft-text"}
-THREADS |= {"redraft-documents", "redraft-colours"}
+THREADS |= {"redraft-documents", "redraft-colours", "redraft-plans"}
 
 
 @pytest.fixture
@@ -37,11 +37,13 @@ def start(qtbot, paths, theme) -> Iterator:
     """Starts applications with the window shown; all are ended and their threads joined."""
     started: list[Running] = []
 
-    def start_one(pipeline: FakePipeline | None = None, load=None, model="demo") -> Running:
+    def start_one(
+        pipeline: FakePipeline | None = None, load=None, model="demo", run_job=no_jobs
+    ) -> Running:
         pipeline = pipeline or FakePipeline(answering("Hello there, friend."))
         writer = Writer()
         look = Look(settings=SettingsStore(paths.settings, writer), writer=writer, theme=theme)
-        running = build(paths, LoadRequest(model=model), look, load or pipeline.load, no_jobs)
+        running = build(paths, LoadRequest(model=model), look, load or pipeline.load, run_job)
         started.append(running)
         qtbot.addWidget(running.window)
         running.window.show()

@@ -36,8 +36,6 @@ def time_text(seconds: float) -> str:
     if seconds < _HOUR:
         minutes = round(seconds / _MINUTE)
         return plural("about {count} minute", "about {count} minutes", minutes)
-    hours = seconds / _HOUR
-    if hours < 10:
-        shown = number(hours, 1)
-        return tr("about {hours} hours", hours=shown)
-    return plural("about {count} hour", "about {count} hours", round(hours))
+    hours = round(seconds / _HOUR, 1) if seconds < 10 * _HOUR else round(seconds / _HOUR)
+    decimals = 0 if hours == round(hours) else 1
+    return tr("about {hours} hours", hours=number(hours, decimals))

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.settings import Settings
 from app.state.engine_status import EngineState, Phase
-from app.state.models.library import can_load
+from app.state.models.library import can_load, is_begun_preparation
 from app.state.models.models import Models
 from app.state.models.work import Task
 from engine.messages import Downloaded, ModelEntry, ModelState, PreparedModel
@@ -92,10 +92,8 @@ class FirstRun(QObject):
             work.go_on(entry.id)
         elif can_load(entry):
             self._models.load(entry)
-        elif entry.state is ModelState.HERE:
+        elif entry.state is ModelState.HERE or is_begun_preparation(entry):
             work.prepare(entry)
-        elif entry.state is ModelState.PARTLY_HERE and not entry.repo:
-            work.prepare(entry)  # a preparation that was ended
         else:
             work.download(entry)
         self.changed.emit()

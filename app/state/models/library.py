@@ -17,6 +17,7 @@ from engine.messages import (
     JobRequest,
     Library,
     ModelEntry,
+    ModelFormat,
     ModelState,
 )
 
@@ -152,6 +153,11 @@ class ModelLibrary(QObject):
 
 def is_here(entry: ModelEntry) -> bool:
     return entry.state in (ModelState.HERE, ModelState.READY)
+
+
+def is_begun_preparation(entry: ModelEntry) -> bool:
+    """Whether what is partly here is our own files, and not a download."""
+    return entry.state is ModelState.PARTLY_HERE and entry.format is ModelFormat.PREPARED
 
 
 def can_load(entry: ModelEntry) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -86,7 +87,8 @@ class ModelWork(QObject):
         self._tasks: dict[str, Task] = {}
         self._restarting: set[str] = set()  # paused only to go on with another speed
         self._discarding: set[str] = set()  # paused only to be deleted
-        self._endpoint = JobOptions().endpoint
+        # as everybody names a mirror of the hub
+        self._endpoint = os.environ.get("HF_ENDPOINT", "").strip() or JobOptions().endpoint
         self._token = ""  # for as long as Redraft runs; never written to the disk
 
     @property
@@ -104,10 +106,6 @@ class ModelWork(QObject):
     def set_token(self, token: str) -> None:
         """Of the user's account on the hub. Holds until Redraft ends."""
         self._token = token.strip()
-
-    def set_endpoint(self, endpoint: str) -> None:
-        """Another hub than the usual one, such as a mirror."""
-        self._endpoint = endpoint
 
     # --- what is done -----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.state.text import visible
 from app.ui.theme import Theme
@@ -44,7 +44,7 @@ class Findings(QWidget):
     def _row(self, finding: Finding) -> QFrame:
         row = QFrame()
         row.setObjectName("card")
-        icon = QLabel()
+        icon = plain_label()
         side = round(ICON * self._theme.scale)
         is_good = finding.state is FindingState.GOOD
         colors = self._theme.colors

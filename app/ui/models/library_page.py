@@ -24,7 +24,7 @@ from app.ui.models.words import name_of, percent_of, short_task_text, state_text
 from app.ui.theme import Theme
 from app.ui.widgets import plain_label
 from app.words import tr, tr_engine
-from engine.messages import ModelEntry, ModelState, PreparedModel
+from engine.messages import JobKind, ModelEntry, ModelState, PreparedModel
 
 SIDES = (330, 620)  # pixels
 
@@ -67,7 +67,12 @@ class LibraryPage(QWidget):
     def refresh(self) -> None:
         library, chosen = self._models.library, self.list.current_id
         self._searching.setVisible(not library.is_known and library.error is None)
-        entries = library.entries
+        under_way = {
+            f"{task.entry.id}--{task.request.weights}"  # what is being made of another entry
+            for task in self._models.work.tasks
+            if task.kind is JobKind.PREPARE
+        }
+        entries = [entry for entry in library.entries if entry.id not in under_way]
         here = [self._row(entry) for entry in entries if is_here(entry)]
         begun = [self._row(e) for e in entries if _is_begun(e)]
         offered = [self._row(e) for e in entries if e.state is ModelState.ON_OFFER]

@@ -10,7 +10,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QWidget
 
 from app.state.models.amounts import size_text
-from app.state.models.library import can_load
+from app.state.models.library import can_load, is_begun_preparation
 from app.state.models.models import Models
 from app.state.models.work import Task, TaskPhase
 from app.ui.models.asking import (
@@ -80,12 +80,10 @@ class ModelActs(QObject):
         elif entry.state is ModelState.ON_OFFER:
             free = self._models.library.free
             ask_to_download(self._page, entry, free, lambda: work.download(entry))
-        elif entry.state is ModelState.HERE:
+        elif entry.state is ModelState.HERE or is_begun_preparation(entry):
             work.prepare(entry, self._details.weights)
-        elif entry.repo:
-            work.download(entry)  # goes on, or fetches what is missing or damaged
         else:
-            work.prepare(entry, self._details.weights)
+            work.download(entry)  # goes on, or fetches what is missing or damaged
 
     def load(self, *, anyway: bool) -> None:
         entry, plan = self._details.entry, self._details.plan
