@@ -136,12 +136,17 @@ def _round(
         again = _read(job, layout, ids, around, label + row, doubts[row])
         repaired = tuple(replace(check, repaired=True) for check in candidates[row].checks)
         candidates[row] = replace(again, checks=(*again.checks, *repaired))
+    unfinished = [_unfinished(each, window, around) for each in candidates]
+    sound = [
+        is_good(each) and not places for each, places in zip(candidates, unfinished, strict=True)
+    ]
+    if sum(sound) >= job.request.alternatives:
+        return candidates
     most = [limits(job, gap.span)[1] for gap in window.gaps]
     growing = {
         row: change
         for row, layout in enumerate(layouts)
-        if row not in polished
-        and (change := longer(layout, _unfinished(candidates[row], window, around), most))
+        if row not in polished and (change := longer(layout, unfinished[row], most))
     }
     grown = yield from polish(
         job, prompt, rules, layouts, result, growing, seed, label + GROWN, job.switches.grow_steps

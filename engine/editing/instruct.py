@@ -18,6 +18,7 @@ from engine.editing.length import base_constraints
 from engine.editing.prompts import passage_only_words
 from engine.editing.ranking import penalty
 from engine.editing.seams import overlap_before, overlap_behind
+from engine.editing.soft_pins import Pinned, settle_words
 from engine.messages import RequestEvent, Span
 
 MOST_CANVASES = 4  # of one answer
@@ -34,10 +35,12 @@ def answers(
     seed: int,
     label: int = 0,
     settled: Sequence[tuple[str, ...]] = (),
+    keep: Sequence[Sequence[int]] = (),
 ) -> Generator[RequestEvent, None, list[list[int] | None]]:
     """The ids of `rows` answers without their end; None for one that does not come to an end.
 
-    settled: for each row the pieces that its drafts begin with.
+    settled: for each row the pieces that its drafts begin with; keep: the ids of words that the
+    answers have to hold.
     """
     length = job.loaded.model.config.canvas_length
     stop_ids = _stop_ids(job)
@@ -54,15 +57,25 @@ def answers(
         )
 
     def canvas(
-        ids: Sequence[int], cells: Sequence[Cell]
+        ids: Sequence[int], cells: Sequence[Cell], words: Sequence[Sequence[int]] = ()
     ) -> Generator[RequestEvent, None, list[list[int]]]:
-        pins = torch.full((len(cells), length), FREE)
+        rules = _open(job, len(cells))
+        pinned = Pinned(pins=torch.full((len(cells), length), FREE), start=None)
+        if words:
+            pinned = yield from settle_words(
+                job, ids, words, len(cells), rules, stop_ids, seed, cells
+            )
         result = yield from job.denoise(
-            ids, pins, _open(job, len(cells)), job.request.sampling, seed=seed, cells=cells
+            ids,
+            pinned.pins,
+            replace(rules, start=pinned.start),
+            job.request.sampling,
+            seed=seed,
+            cells=cells,
         )
         return [list(row) for row in result.argmax.tolist()]
 
-    first = yield from canvas(prompt, [cell(row, row, before[row]) for row in range(rows)])
+    first = yield from canvas(prompt, [cell(row, row, before[row]) for row in range(rows)], keep)
     found: list[list[int] | None] = []
     for row, ids in enumerate(first):
         written, end = ids, _end(ids, stop_ids)

@@ -153,6 +153,19 @@ def task_prompt(job: Job, task: Task) -> list[int]:
     return prompt
 
 
+def protected_words(job: Job, task: Task) -> list[list[int]]:
+    """The ids of what is protected inside of a part, with the blank in front where there is one."""
+    text, encode = job.request.text, job.loaded.tokenizer.encode
+    end = task.start + len(task.text)
+    inside = sorted(
+        {each for each in job.request.protected if task.start <= each[0] and each[1] <= end}
+    )
+    return [
+        encode(" " * (start > task.start and text[start - 1] == " ") + text[start:stop])
+        for start, stop in inside
+    ]
+
+
 def _answer(
     job: Job, task: Task, draughts: list[Draught]
 ) -> Generator[RequestEvent, None, list[Draught]]:
@@ -167,6 +180,7 @@ def _answer(
         span=0,
         seed=job.run.seed + task.seed,
         settled=[draught.pieces for draught in draughts],
+        keep=protected_words(job, task),
     )
     decode = job.loaded.tokenizer.decode
     longer = []

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -98,6 +99,26 @@ def others(items: Sequence[Item]) -> list[Item]:
             next(o for o in rest if o.kind == item.kind and o.right not in (item.right, item.after))
         )
     return found
+
+
+def sentence_items(count: int) -> list[Item]:
+    """Held-out stories with a sentence deleted that has sentences on both sides."""
+    rng = Random(SEED + 14)
+    found: list[Item] = []
+    while len(found) < count:
+        text = corpus.conversation(rng, "held").answer
+        ends = [each.end() for each in re.finditer(r"[.!?]\s+", text)]
+        if len(ends) < 3 or len(text) > 500:
+            continue
+        place = rng.randrange(len(ends) - 1)
+        start, right = ends[place], text[ends[place] : ends[place + 1]].rstrip()
+        found.append(Item(text[:start], right, text[start + len(right) :], "sentence"))
+    return found
+
+
+def words_changed(old: str, new: str) -> float:
+    """The share of words, of both texts together, that the other text does not have there."""
+    return 1 - SequenceMatcher(None, old.split(), new.split(), autojunk=False).ratio()
 
 
 def propose(

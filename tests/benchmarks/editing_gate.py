@@ -16,7 +16,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from difflib import SequenceMatcher
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,7 +28,7 @@ from engine.messages import Draft, EditKind, EditRequest, LoadRequest, Span, Str
 from engine.pipeline import Pipeline, load_pipeline
 from tests.benchmarks import gate_items
 from tests.benchmarks.demo_model import percent
-from tests.benchmarks.edit_items import SEED, Item, bad_seam, propose, tokens
+from tests.benchmarks.edit_items import SEED, Item, bad_seam, propose, tokens, words_changed
 from tests.benchmarks.record import RESULTS, record
 
 Figures = dict[str, Any]
@@ -167,11 +166,6 @@ def w4(pipeline: Pipeline, share: float) -> Figures:
         "no_result": none,
         "passed": means[0] < means[1] < means[2],
     }
-
-
-def words_changed(old: str, new: str) -> float:
-    """The share of the words of both texts that the other one does not have at that place."""
-    return 1 - SequenceMatcher(None, old.split(), new.split(), autojunk=False).ratio()
 
 
 def w5(pipeline: Pipeline, share: float) -> Figures:
