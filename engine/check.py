@@ -12,10 +12,10 @@ from engine.checkpoint.durable import NOTE, PART, read_pieces
 from engine.checkpoint.manifest import COMPLETE, read_manifest
 from engine.checkpoint.origin import published_sha256
 from engine.messages import Checked, EngineFault, ErrorKind
-from engine.store.names import BLOCKS, LOCK, RECORD
+from engine.store.names import BLOCKS, LOCKS, RECORD
 from engine.store.record import read_record
 
-_OURS = (LOCK, RECORD, NOTE, COMPLETE, "prepare.lock")
+_OURS = (*LOCKS, RECORD, NOTE, COMPLETE)
 _GIT = re.compile(r"[0-9a-f]{40}")  # in the cache of huggingface-hub a small file's name
 
 

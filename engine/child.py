@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from engine.messages import EngineError, EngineFault, ErrorKind, JobRequest
+from engine.messages import EngineError, EngineFault, ErrorKind, JobOptions, JobRequest
 from engine.messages.plain import from_plain, to_plain
 from engine.service import Cancelled, JobReport
 
@@ -58,7 +59,8 @@ def _follow(
     cancelled: Cancelled,
     errors: IO[bytes],
 ) -> Any:
-    _tell(child, json.dumps(to_plain(request)))
+    private = replace(request, options=JobOptions())  # no child of these needs the network
+    _tell(child, json.dumps(to_plain(private)))
     for line in _lines(child, cancelled):
         told = json.loads(line)
         if "progress" in told:

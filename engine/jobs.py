@@ -6,19 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
+from engine.checkpoint.durable import NOTE
+from engine.checkpoint.manifest import COMPLETE
 from engine.child import run_in_child
 from engine.faults import disk_fault
 from engine.folders import model_folder
+from engine.memory import read_wish, weight_bytes
 from engine.messages import (
     Checked,
     Compared,
-    EngineFault,
-    ErrorKind,
     Hardware,
     JobKind,
     JobRequest,
     JobResult,
-    ModelState,
     Place,
     PreparedModel,
 )
@@ -29,7 +29,7 @@ from engine.store.entries import folder_entry
 from engine.store.fetching import fetch_model
 from engine.store.keep import delete, folder_of, move
 from engine.store.library import library, look_up
-from engine.store.note import Note, read_note, write_note
+from engine.store.note import Note, clear_if_empty, read_note, write_note
 
 
 def run_job(request: JobRequest, report: JobReport, cancelled: Cancelled) -> JobResult:
@@ -79,23 +79,19 @@ def _prepare(request: JobRequest, report: JobReport, cancelled: Cancelled) -> Pr
         weights = request.weights
         target = home / f"{_name_of(source)}--{weights}"
         offer = _prepared_offer(source, weights)
-    found = folder_entry(target, Place.REDRAFT) if target.is_dir() else None
-    if found is None or found.state is not ModelState.READY:
-        size = sum(each.stat().st_size for each in source.rglob("*") if each.is_file())
-        try:
-            write_note(target, Note(offer=offer, size=size, commit="", prepared_from=str(source)))
-        except OSError as fault:
-            raise disk_fault(fault) from fault
+    wish = read_wish(source / "config.json", weights=weights, context=1)
+    size = weight_bytes(wish.config, wish.scheme, "bfloat16")
     asked = replace(request, model=str(source), home=str(target), weights=weights)
-    outcome = run_in_child(asked, report, cancelled)
-    entry = folder_entry(target, Place.REDRAFT)
-    if entry is None:
-        raise EngineFault(
-            ErrorKind.MODEL_BROKEN,
-            "This model has not been prepared to the end.",
-            "Prepare it again: what is finished is kept.",
-            str(target),
-        )
+    try:
+        if not (target / NOTE).exists() and not (target / COMPLETE).exists():
+            write_note(target, Note(offer=offer, size=size, commit="", prepared_from=str(source)))
+        outcome = run_in_child(asked, report, cancelled)
+        entry = folder_entry(target, Place.REDRAFT)
+    except OSError as fault:
+        raise disk_fault(fault) from fault
+    finally:
+        clear_if_empty(target)
+    assert entry is not None
     return PreparedModel(
         model=entry,
         source=str(source),

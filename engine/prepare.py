@@ -101,7 +101,7 @@ def prepare(
             manifest = _write(found, place, progress)
     except BlockingIOError as fault:
         raise EngineFault(
-            ErrorKind.BAD_REQUEST,
+            ErrorKind.IN_USE,
             "This model is being prepared already.",
             "Wait until that is done.",
             str(target),

@@ -14,7 +14,7 @@ from engine.messages import HashOrigin, ModelEntry, ModelFormat, ModelState, Pla
 from engine.quant.scheme import PLAIN, SCHEMES
 from engine.store.catalogue import Offer
 from engine.store.gguf import read_facts
-from engine.store.names import BLOCKS, LOCK, RECORD
+from engine.store.names import BLOCKS, LOCKS, RECORD
 from engine.store.note import Note, read_note
 from engine.store.record import read_record
 
@@ -22,7 +22,7 @@ ARCHITECTURE = "diffusion-gemma"  # in GGUF files
 MODEL_TYPE = "diffusion_gemma"  # in a config.json
 WAYS = ("int4", "int4-small", "int8")  # what a checkpoint can be prepared to
 _JOURNAL = "progress.json"
-_OWN = (LOCK, RECORD, NOTE, "prepare.lock", _JOURNAL, COMPLETE)
+_OWN = (*LOCKS, RECORD, NOTE, _JOURNAL, COMPLETE)
 _QUANT = re.compile(r"(?:^|[-_.])((?:I?Q\d|BF16|F16|F32)[A-Z0-9_]*)(?=[-_.]|$)", re.I)
 _LARGEST_JSON = 4 << 20  # bytes
 

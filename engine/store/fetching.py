@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
-from engine.checkpoint.durable import NOTE
 from engine.faults import disk_fault
 from engine.messages import (
     Downloaded,
@@ -22,8 +20,7 @@ from engine.store.download import Settings, download
 from engine.store.entries import folder_entry, gguf_entry
 from engine.store.hub import Listing
 from engine.store.library import described, find_offer, hub_of, settings_repo
-from engine.store.names import LOCK
-from engine.store.note import Note, write_note
+from engine.store.note import Note, clear_if_empty, write_note
 from engine.store.pace import Control, Progress
 
 
@@ -72,7 +69,7 @@ def _fetch(
     except OSError as fault:
         raise disk_fault(fault) from fault
     finally:
-        _clear_if_empty(folder)
+        clear_if_empty(folder)
     if entry is None:
         raise _no_model(folder)
     return Downloaded(model=entry, repaired=tuple(sorted(repaired)))
@@ -146,16 +143,6 @@ def _link(weights: Path, name: Path) -> None:
         os.link(weights, name)
     except OSError:  # another disk, or one that knows no second names
         name.symlink_to(weights)
-
-
-def _clear_if_empty(folder: Path) -> None:
-    """A folder in which nothing has arrived does not stay."""
-    with suppress(OSError):
-        names = {path.name for path in folder.iterdir()}
-        if names <= {NOTE, LOCK}:
-            for name in names:
-                (folder / name).unlink()
-            folder.rmdir()
 
 
 def _no_model(path: Path) -> EngineFault:

@@ -15,7 +15,7 @@ from engine.messages import Deleted, EngineFault, ErrorKind, ModelEntry, Moved, 
 from engine.service import Cancelled, JobReport
 from engine.store.entries import folder_entry
 from engine.store.library import find_offer, free_at
-from engine.store.names import LOCK
+from engine.store.names import LOCKS
 from engine.store.troubles import in_use
 
 _GONE = ".deleted-"  # the beginning of a folder's name while it is being deleted
@@ -142,7 +142,7 @@ def _alone(folder: Path) -> Iterator[None]:
     while True:
         with ExitStack() as stack:
             try:
-                for name in (LOCK, "prepare.lock"):
+                for name in LOCKS:
                     if (folder / name).exists():
                         stack.enter_context(sole_writer(folder / name))
             except BlockingIOError as fault:

@@ -12,6 +12,7 @@ from engine.messages import EngineFault, ErrorKind
 
 BLOCKS = ".blocks"  # the ending of the journal of a file that is not finished
 LOCK = "download.lock"
+LOCKS = (LOCK, "prepare.lock")  # of whoever writes in a folder
 OTHER = "other-way.tmp"  # a folder; see engine.store.other_way
 RECORD = "download.json"  # written last: what a complete folder holds
 

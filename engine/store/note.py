@@ -7,12 +7,14 @@ and says what is to come, so that a download that was killed is known and goes o
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.checkpoint.durable import NOTE, write_file
 from engine.messages.plain import from_plain, to_plain
 from engine.store.catalogue import Offer
+from engine.store.names import LOCKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +37,13 @@ def read_note(folder: Path) -> Note | None:
         return from_plain(Note, json.loads((folder / NOTE).read_bytes()))
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def clear_if_empty(folder: Path) -> None:
+    """A folder in which nothing but the note has arrived does not stay."""
+    with suppress(OSError):
+        names = {path.name for path in folder.iterdir()}
+        if names <= {NOTE, *LOCKS}:
+            for name in names:
+                (folder / name).unlink()
+            folder.rmdir()

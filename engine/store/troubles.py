@@ -119,7 +119,7 @@ def paused() -> EngineFault:
 
 def in_use(folder: object) -> EngineFault:
     return EngineFault(
-        ErrorKind.BAD_REQUEST,
+        ErrorKind.IN_USE,
         "Another window of Redraft downloads this model right now.",
         "Wait for it, or stop it there.",
         str(folder),

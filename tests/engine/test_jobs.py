@@ -237,6 +237,15 @@ def test_a_fault_of_a_child_is_told_in_words(client: Client, home: Path, hub: Fa
     event, _ = outcome(client, ask(client, JobKind.PREPARE, home, hub, str(home / "empty")))
     assert isinstance(event, JobFailed)
     assert "config.json" in event.error.message
+    assert [path.name for path in home.iterdir()] == ["empty"]
+    # one that its own reader refuses, in the child
+    (home / "empty" / "config.json").write_bytes(
+        (model_folder("demo") / "config.json").read_bytes()
+    )
+    event, _ = outcome(client, ask(client, JobKind.PREPARE, home, hub, str(home / "empty")))
+    assert isinstance(event, JobFailed)
+    assert event.error.kind in (ErrorKind.MODEL_MISSING, ErrorKind.MODEL_BROKEN)
+    assert [path.name for path in home.iterdir()] == ["empty"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="asks the system about processes as Linux does")
