@@ -74,12 +74,7 @@ class Running:
 
 def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline:
     """Runs on the engine thread: torch is imported here, when the window is up."""
-    if find_spec("torch") is None:
-        raise EngineFault(
-            ErrorKind.NOT_LOADED,
-            tr("The engine is not set up yet."),
-            tr("Wait until it is, or look at the set-up. What you write is kept."),
-        )
+    _need_engine()
     preload_torch()
     with uncollected():
         from engine.pipeline import load_pipeline
@@ -88,9 +83,20 @@ def load(request: LoadRequest, report: Report, cancelled: Cancelled) -> Pipeline
 
 
 def run_job(request: JobRequest, report: JobReport, cancelled: Cancelled) -> JobResult:
+    _need_engine()
     from engine.jobs import run_job as run
 
     return run(request, report, cancelled)
+
+
+def _need_engine() -> None:
+    """Raises `EngineFault` where nothing of the engine's needs is installed so far."""
+    if find_spec("torch") is None:
+        raise EngineFault(
+            ErrorKind.NOT_LOADED,
+            tr("The engine is not set up yet."),
+            tr("Wait until it is, or look at the set-up. What you write is kept."),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +155,10 @@ def build(
 
     window.closing.connect(shut_down)
     setup = add_setup(window, look.theme, layers, paths.logs) if layers else None
+    engine_is_there = setup.usable if setup and setup.is_needed else window.first_painted
+    engine_is_there.connect(models.start)
     if look.settings.value.load_at_start:
-        loadable = setup.usable if setup and setup.is_needed else window.first_painted
-        loadable.connect(status.load)
+        engine_is_there.connect(status.load)
     library.start()
     documents.start(look.settings.value.recording_days)
     return Running(

@@ -37,6 +37,14 @@ class Outside:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Size:
+    """In bytes; 0 where nobody knows."""
+
+    download: int = 0
+    disk: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Installed:
     """An installation: uv, the wheels of the window, and the locks, none of which ever change."""
 
@@ -55,10 +63,10 @@ class Installed:
         found = _read(self.folder / "locks" / "indexes.json").get(self.lock(flavour).stem)
         return None if found is None else Outside(**found)
 
-    def size(self, flavour: Flavour) -> int:
-        """Bytes that the layer takes on the disk; 0 if nobody knows."""
+    def size(self, flavour: Flavour) -> Size:
+        """About how large this layer is, as it was measured once."""
         sizes = _read(self.folder / "locks" / "sizes.json")
-        return int(sizes.get(self.lock(flavour).stem, {}).get("disk", 0))
+        return Size(**sizes.get(self.lock(flavour).stem, {}))
 
     def layer_name(self, flavour: Flavour) -> str:
         """Another one for another torch, another lock, or another Python."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from app.layers import COMPLETE, Flavour, Layers
+from app.layers import COMPLETE, Flavour, Layers, Size
 from app.paths import ASSETS
 from app.state.setup.trouble import SetupFailed, does_not_start, no_room, trouble_in, trouble_of
 
@@ -40,7 +40,9 @@ class Stage(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """`done` and `total` in bytes on the disk; `total` is 0 where nobody knows."""
+    """`done` and `total` in bytes to download. Where nobody knows how many those are, `total` is 0
+    and `done` is what has been written to the disk.
+    """
 
     stage: Stage
     done: int = 0
@@ -150,12 +152,14 @@ def clean_environment() -> dict[str, str]:
 class _Meter:
     """How much uv has written so far: what it downloads, it unpacks as it comes."""
 
-    def __init__(self, report: Report, total: int) -> None:
+    def __init__(self, report: Report, size: Size) -> None:
         self._report = report
-        self._total = total
-        self._before = 0  # of the processes that have ended
+        self._total = size.download
+        # How much is downloaded of a byte that is written.
+        self._scale = size.download / size.disk if size.download and size.disk else 1.0
+        self._before = 0.0  # of the processes that have ended
         self._pid = 0
-        self._last = 0
+        self._last = 0.0
         self._at = time.monotonic()
 
     def look(self, pid: int) -> None:
@@ -164,14 +168,13 @@ class _Meter:
                 self._before, self._pid = self._last, pid
             counters = psutil.Process(pid).io_counters()
             written = getattr(counters, "write_chars", counters.write_bytes)
-            done = self._before + int(written)
+            done = self._before + written * self._scale
             now = time.monotonic()
             speed = (done - self._last) / max(now - self._at, 1e-3)
             self._last, self._at = done, now
-            shown = min(done, self._total) if self._total else done
-            self._report(
-                Progress(stage=Stage.INSTALLING, done=shown, total=self._total, speed=speed)
-            )
+            total = self._total
+            shown = round(min(done, total) if total else done)
+            self._report(Progress(stage=Stage.INSTALLING, done=shown, total=total, speed=speed))
 
 
 def _run(

@@ -203,7 +203,9 @@ class Setup(QObject):
         else:
             log.info("made the %s layer: %s", flavour.value, found)
             end = LayerState(step=Step.DONE)
-        details = _end_of(self._log)
+        lines = tail(self._log).splitlines()[-_DETAIL_LINES:]
+        own = str(self._layers.folder.parent)  # first: a path with spaces hides the rest of itself
+        details = "".join(without_user(line.replace(own, "DATA")) + "\n" for line in lines)
         self._tell(lambda state: replace(state, details=details))
         self._put(flavour, end)
         return end.step is Step.DONE
@@ -221,8 +223,3 @@ class Setup(QObject):
 
 def _has_cuda(state: SetupState) -> bool:
     return state.cuda is not None and state.cuda.step is Step.DONE
-
-
-def _end_of(path: Path) -> str:
-    lines = tail(path).splitlines()[-_DETAIL_LINES:]
-    return "".join(without_user(line) + "\n" for line in lines)

@@ -41,6 +41,11 @@ def trouble_of(error: OSError) -> Trouble:
     """What an error of the file system means."""
     if error.errno == errno.ENOSPC:
         return _disk_full("")
+    if error.errno in (errno.ENOENT, errno.ENOEXEC):  # no uv, or one for another processor
+        return Trouble(
+            message=tr("A part of this installation is missing."),
+            remedy=tr("Install Redraft again. Your chats and texts are kept."),
+        )
     return _not_writable("")
 
 

@@ -27,7 +27,7 @@ OTHER_MODEL_HELPS = (
 
 
 def add_models(window: MainWindow, models: Models, theme: Theme) -> ModelsPane:
-    """The third place of the window."""
+    """The third place of the window. Whoever adds it starts `models` when the engine is there."""
     pane = ModelsPane(models, theme)
     number = window.places.add(pane, "models", tr("Models (Ctrl+3)"))
     assert number == MODELS
@@ -52,7 +52,6 @@ def add_models(window: MainWindow, models: Models, theme: Theme) -> ModelsPane:
     models.status.changed.connect(on_status)
     pane.guide.left.connect(to_chat)
     pane.guide.asked.connect(ask)
-    window.first_painted.connect(models.start)
     return pane
 
 

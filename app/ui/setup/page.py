@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.layers import Flavour
@@ -27,7 +27,6 @@ class SetupPage(QWidget):
     def __init__(self, setup: Setup, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._setup = setup
-        self._theme = theme
         self._title = plain_label()
         self._about = plain_label(muted=True)
         self._cpu = Row(tr("Engine for the processor"))
@@ -48,8 +47,11 @@ class SetupPage(QWidget):
         self._lay_out()
         theme.changed.connect(self._dress)
         setup.changed.connect(self._show)
-        self._dress()
         self._show(setup.state)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._dress()  # what stands in a stack has lost its fonts when that was built
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
@@ -109,9 +111,11 @@ def _about(state: SetupState) -> str:
         return tr("Redraft uses your GPU after a restart. Your chats and texts are kept.")
     if state.wants_restart:
         return tr("Redraft sets the engine up again after a restart. Your chats are kept.")
+    if state.cuda is not None and state.cuda.step is Step.WORKING:
+        return tr("You can write. GPU support, about 3 GB, is fetched in the background.")
     if state.used is not None:
-        return tr("You can write. What is fetched in the background does not hold you up.")
+        return tr("There is nothing to do here.")
     return tr(
-        "Redraft needs a library that computes, PyTorch, of about 200 MB. It is fetched once. "
+        "Redraft needs a library that computes, PyTorch, of about 250 MB. It is fetched once. "
         "Meanwhile your chats and the editor are there."
     )

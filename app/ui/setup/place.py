@@ -29,6 +29,7 @@ def add_setup(window: MainWindow, theme: Theme, layers: Layers, logs: Path) -> S
 
     if setup.is_needed:
         window.places.show_place(place)
+        page.setFocus()
     setup.usable.connect(leave)
     setup.better.connect(tell)
     page.restart_requested.connect(restart)

@@ -111,4 +111,4 @@ def _progress(progress: Progress | None) -> str:
     }
     if progress.total:
         return tr("{done} of {total} MB, {speed} MB/s", **values)
-    return tr("{done} MB, {speed} MB/s", **values)
+    return tr("{done} MB on the disk, {speed} MB/s", **values)
