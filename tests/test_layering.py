@@ -43,7 +43,7 @@ def modules(package: str) -> list[str]:
     )
 
 
-LIGHT = ["messages", "service", "memory", "store.download", "text.prompt", "config"]
+LIGHT = ["messages", "service", "memory", "store.download", "jobs", "text.prompt", "config"]
 PRESENT = [name for name in LIGHT if f"engine.{name}" in modules("engine")]
 
 

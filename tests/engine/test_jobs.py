@@ -38,7 +38,7 @@ from engine.messages import (
 )
 from engine.messages.plain import to_plain
 from engine.service import EngineService
-from tests.engine.store.fake_hub import REPO, FakeHub
+from tests.engine.store.fake_hub import REPO, TOKEN, FakeHub, Fault
 from tests.fakes import PATIENCE, FakePipeline, answering
 
 ROOT = Path(__file__).parents[2]
@@ -246,6 +246,47 @@ def test_a_fault_of_a_child_is_told_in_words(client: Client, home: Path, hub: Fa
     assert isinstance(event, JobFailed)
     assert event.error.kind in (ErrorKind.MODEL_MISSING, ErrorKind.MODEL_BROKEN)
     assert [path.name for path in home.iterdir()] == ["empty"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal that stops a process")
+def test_a_child_that_hangs_is_ended(
+    client: Client, home: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.child._GRACE", 0.2)
+    request = ask(client, JobKind.PREPARE, home, hub, "demo")
+    while not isinstance(client.events.get(timeout=60), JobProgress):
+        pass
+    (child,) = [x for x in psutil.Process().children() if "engine.job_child" in x.cmdline()]
+    child.suspend()
+    client.cancel(request)
+    event, _ = outcome(client, request)
+    assert isinstance(event, JobFailed)
+    assert event.error.kind is ErrorKind.CANCELLED
+    assert not child.is_running()
+
+
+def test_the_way_is_told(client: Client, home: Path, hub: FakeHub) -> None:
+    """Speed, time left and waits; and the token goes nowhere but to the hub."""
+    hub.needs_token, hub.pace = True, 0.001
+    hub.faults.append(Fault(kind="drop", after=1_000_000))
+    refused, _ = outcome(client, ask(client, JobKind.DOWNLOAD, home, hub))
+    assert isinstance(refused, JobFailed)
+    assert refused.error.kind is ErrorKind.ACCESS
+    options = JobOptions(endpoint=hub.endpoint, token=TOKEN, speed_limit=3e6)
+    request = JobRequest(kind=JobKind.DOWNLOAD, model=REPO, home=str(home), options=options)
+    event, progress = outcome(client, client.submit(request))
+    assert isinstance(event, JobDone)
+    ways = {each.what for each in progress}
+    assert {"Asking the hub", "Waiting for the connection", "Downloading"} <= ways
+    assert any(each.wait > 0 for each in progress if each.what.startswith("Waiting"))
+    moving = [each for each in progress if each.what == "Downloading" and each.seconds_left]
+    assert moving
+    assert all(0 < each.speed < 3.5e6 for each in moving[3:])
+    assert all(each.seconds_left * each.speed == pytest.approx(each.total - each.done)
+               for each in moving)  # fmt: skip
+    assert {each.token for each in hub.seen if each.host == "cdn"} == {""}
+    written = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert TOKEN.encode() not in written
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="asks the system about processes as Linux does")
