@@ -6,7 +6,7 @@ left, a second round tries the next lengths and begins with other words.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -16,7 +16,7 @@ from engine.editing.forms import has_form
 from engine.editing.job import Job, cells
 from engine.editing.layout import Layout, Rules, stack
 from engine.editing.length import combinations, constraints_for, first_doubts, limits, probe
-from engine.editing.polish import longer, polish, shorter
+from engine.editing.polish import Resized, longer, polish, shorter
 from engine.editing.ranking import UNFINISHED, Doubts, fit, penalty
 from engine.editing.seams import seam_checks
 from engine.editing.sentences import stops_short
@@ -50,6 +50,18 @@ class Surroundings:
     original: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What the candidates of one round have in common."""
+
+    prompt: Sequence[int]
+    window: Window
+    rules: Rules
+    around: Sequence[Surroundings]
+    seed: int
+    label: int  # the number of the first candidate
+
+
 def fill_window(
     job: Job,
     prompt: Sequence[int],
@@ -66,13 +78,15 @@ def fill_window(
     # Half of the candidates have the best length: another noise is worth as much as another length.
     others = lengths[: -(-count // 2)]
     first = others + lengths[:1] * (count - len(others))
-    found = yield from _round(job, prompt, window, rules, first, around, seed, 0)
+    batch = Batch(prompt=prompt, window=window, rules=rules, around=around, seed=seed, label=0)
+    found = yield from _round(job, batch, first)
     good = distinct([each for each in found if is_good(each)])
     if len(good) < wanted:
         others = (lengths[len(others) :] + lengths * count)[:count]
         rest = rules.without(0, [each.first_id for each in found])
         if all(rest.can_hold(0, each[0]) for each in others):
-            more = yield from _round(job, prompt, window, rest, others, around, seed + count, count)
+            second = replace(batch, rules=rest, seed=seed + count, label=count)
+            more = yield from _round(job, second, others)
             good = distinct([*good, *(each for each in more if is_good(each))])
     return sorted(good, key=lambda each: -each.score)
 
@@ -92,19 +106,12 @@ def distinct(candidates: Sequence[Filled]) -> list[Filled]:
 
 
 def _round(
-    job: Job,
-    prompt: Sequence[int],
-    window: Window,
-    rules: Rules,
-    lengths: Sequence[tuple[int, ...]],
-    around: Sequence[Surroundings],
-    seed: int,
-    label: int,
+    job: Job, batch: Batch, lengths: Sequence[tuple[int, ...]]
 ) -> Generator[RequestEvent, None, list[Filled]]:
-    """One batch of candidates, numbered from `label` on."""
-    tokenizer, config = job.loaded.tokenizer, job.loaded.model.config
-    layouts = [Layout(window=window, lengths=each) for each in lengths]
-    pins = stack(tokenizer, config, layouts)
+    """One batch of candidates, repaired where they repeat what is there, grown where they break
+    off."""
+    layouts = [Layout(window=batch.window, lengths=each) for each in lengths]
+    pins = stack(job.loaded.tokenizer, job.loaded.model.config, layouts)
     doubts: list[Doubts] = []
 
     def at_first(result: StepResult) -> None:
@@ -112,48 +119,74 @@ def _round(
             doubts.extend(first_doubts(layouts, result))
 
     result = yield from job.denoise(
-        prompt,
+        batch.prompt,
         pins,
-        constraints_for(job, rules, layouts, pins),
+        constraints_for(job, batch.rules, layouts, pins),
         job.sampling(job.gap_steps),
-        seed=seed,
-        cells=cells(job.parts, layouts, range(label, label + len(layouts))),
+        seed=batch.seed,
+        cells=cells(job.parts, layouts, range(batch.label, batch.label + len(layouts))),
         each=at_first,
     )
     candidates = [
-        _read(job, layout, result.argmax[row], around, label + row, doubts[row])
+        _read(job, layout, result.argmax[row], batch.around, batch.label + row, doubts[row])
         for row, layout in enumerate(layouts)
     ]
     cuts = {
         row: cut
         for row, layout in enumerate(layouts)
-        if (cut := shorter(tokenizer, layout, result.argmax[row].tolist(), candidates[row].checks))
+        if (cut := _cut(job, layout, result.argmax[row], candidates[row]))
     }
-    polished = yield from polish(
-        job, prompt, rules, layouts, result, cuts, seed, label, job.switches.polish_steps
-    )
-    for row, (layout, ids) in polished.items():
-        again = _read(job, layout, ids, around, label + row, doubts[row])
+    for row, again in (yield from _resize(job, batch, layouts, result, cuts, doubts)).items():
         repaired = tuple(replace(check, repaired=True) for check in candidates[row].checks)
         candidates[row] = replace(again, checks=(*again.checks, *repaired))
-    unfinished = [_unfinished(each, window, around) for each in candidates]
-    sound = [
-        is_good(each) and not places for each, places in zip(candidates, unfinished, strict=True)
-    ]
-    if sum(sound) >= job.request.alternatives:
-        return candidates
-    most = [limits(job, gap.span)[1] for gap in window.gaps]
-    growing = {
-        row: change
-        for row, layout in enumerate(layouts)
-        if row not in polished and (change := longer(layout, unfinished[row], most))
-    }
-    grown = yield from polish(
-        job, prompt, rules, layouts, result, growing, seed, label + GROWN, job.switches.grow_steps
+    growing = _growing(job, batch, layouts, candidates, cuts)
+    more = replace(batch, label=batch.label + GROWN)
+    grown = yield from _resize(job, more, layouts, result, growing, doubts)
+    return [*candidates, *grown.values()]
+
+
+def _resize(
+    job: Job,
+    batch: Batch,
+    layouts: Sequence[Layout],
+    result: StepResult,
+    changes: Mapping[int, Resized],
+    doubts: Sequence[Doubts],
+) -> Generator[RequestEvent, None, dict[int, Filled]]:
+    """The canvases of some rows with gaps of another length, by row."""
+    polished = yield from polish(
+        job, batch.prompt, batch.rules, layouts, result, changes, batch.seed, batch.label
     )
-    for row, (layout, ids) in grown.items():
-        candidates.append(_read(job, layout, ids, around, label + GROWN + row, doubts[row]))
-    return candidates
+    return {
+        row: _read(job, layout, ids, batch.around, batch.label + row, doubts[row])
+        for row, (layout, ids) in polished.items()
+    }
+
+
+def _cut(job: Job, layout: Layout, ids: Tensor, filled: Filled) -> Resized | None:
+    """What remains of a candidate that repeats what is beside it."""
+    return shorter(job.loaded.tokenizer, layout, ids.tolist(), filled.checks)
+
+
+def _growing(
+    job: Job,
+    batch: Batch,
+    layouts: Sequence[Layout],
+    candidates: Sequence[Filled],
+    cuts: Mapping[int, Resized],
+) -> dict[int, Resized]:
+    """The rows that get more room because they break off; none if enough of the others do not."""
+    unfinished = [_unfinished(each, batch.window, batch.around) for each in candidates]
+    sound = [each for each, places in zip(candidates, unfinished, strict=True) if not places]
+    if sum(map(is_good, sound)) >= job.request.alternatives:
+        return {}
+    most = [limits(job, gap.span)[1] for gap in batch.window.gaps]
+    changes = {
+        row: longer(layout, unfinished[row], most)
+        for row, layout in enumerate(layouts)
+        if row not in cuts
+    }
+    return {row: change for row, change in changes.items() if change is not None}
 
 
 def _unfinished(filled: Filled, window: Window, around: Sequence[Surroundings]) -> list[int]:

@@ -87,7 +87,6 @@ def polish(
     changes: Mapping[int, Resized],
     seed: int,
     label: int,
-    steps: int,
 ) -> Generator[RequestEvent, None, dict[int, tuple[Layout, Tensor]]]:
     """Denoises the resized canvases of some rows on; their new layouts and ids by row."""
     resized = {
@@ -110,6 +109,8 @@ def polish(
     )
     start = _start(job, result, rows, sources.to(result.argmax.device), seed)
     coldest = job.loaded.model.sampling.t_min
+    is_growing = any(any(changes[row].added) for row in rows)
+    steps = job.switches.grow_steps if is_growing else job.switches.polish_steps
     again = yield from job.denoise(
         prompt,
         pins,
