@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from PySide6.QtGui import QTextDocument
+from PySide6.QtWidgets import QPlainTextEdit
 
 from app.state.editor.changes import Range
-from app.ui.editor.room import RoomyLayout
-from app.ui.editor.text_editor import plain_layout
+from app.ui.editor.room import line_top, room_below, set_room_below
 from engine.messages import Finished, FinishReason, Prefill, Proposal
 from tests.app.edit_driving import SENTENCE, TEXT, ask, begin, keys, wait_phase
 from tests.app.edit_scripts import editing, of_step
@@ -41,6 +40,12 @@ def top_of(view, line: int) -> int:
     block = view.editor.document().findBlockByNumber(line)
     box = view.editor.blockBoundingGeometry(block).translated(view.editor.contentOffset())
     return round(box.top())
+
+
+def room_at(view, line: int) -> int:
+    block = view.editor.document().findBlockByNumber(line)
+    view.editor.height_of(block)  # lays it out
+    return room_below(block)
 
 
 def test_the_page_below_moves_once_and_nothing_is_covered(qtbot, start):
@@ -84,15 +89,16 @@ def test_the_room_goes_with_its_text_and_ends_with_the_edit(qtbot, start):
     ask(qtbot, view, SENTENCE, "x")
     wait_phase(qtbot, view)
     (shown,) = view.editing.overlay.widgets
-    room = view.editor.room.room_below(1)
+    room = room_at(view, 1)
     assert room > 0
-    view.document.replace([(Range(start=0, end=0), "new\nlines\n")])
-    assert (view.editor.room.room_below(1), view.editor.room.room_below(3)) == (0, room)
+    new = "new\n" + "long " * 60 + "\n"
+    view.document.replace([(Range(start=0, end=0), new)])
+    assert [room_at(view, line) for line in range(6)] == [0, 0, 0, room, 0, 0]
     assert shown.y() == top_of(view, 3)
     assert shown.geometry().bottom() < top_of(view, 4)
     keys(view, "Ctrl+Return")
-    assert [view.editor.room.room_below(line) for line in range(6)] == [0] * 6
-    assert view.document.text == "new\nlines\n" + TEXT.replace(SENTENCE, LONG)
+    assert [room_at(view, line) for line in range(6)] == [0] * 6
+    assert view.document.text == new + TEXT.replace(SENTENCE, LONG)
 
 
 @pytest.mark.parametrize("wraps", [True, False])
@@ -108,16 +114,25 @@ def test_layouts_made_anew_keep_the_room(qtbot, start, wraps):
     assert shown.height() >= shown.text_height
 
 
-def test_a_line_with_room_is_that_much_higher(qapp):
-    document = QTextDocument()
-    plain_layout(document)
-    document.setPlainText("one\ntwo\nthree")
-    layout = document.documentLayout()
-    assert isinstance(layout, RoomyLayout)
-    blocks = [document.findBlockByNumber(number) for number in range(3)]
-    before = [layout.blockBoundingRect(block).height() for block in blocks]
-    layout.set_rooms({1: 40, 2: 0})
-    after = [layout.blockBoundingRect(block).height() for block in blocks]
-    assert after == [before[0], before[1] + 40, before[2]]
-    layout.set_rooms({})
-    assert [layout.blockBoundingRect(block).height() for block in blocks] == before
+@pytest.mark.parametrize("text", ["one", "some words " * 40])
+def test_a_block_is_that_much_higher_until_it_is_laid_out_anew(qtbot, text):
+    editor = QPlainTextEdit(f"{text}\n{text}\nend")
+    qtbot.addWidget(editor)
+    editor.resize(200, 400)
+    document, layout = editor.document(), editor.document().documentLayout()
+    one, other = document.findBlockByNumber(0), document.findBlockByNumber(1)
+
+    def heights() -> list[float]:
+        return [layout.blockBoundingRect(block).height() for block in (one, other)]
+
+    before, tops = heights(), [line_top(one, at) for at in range(len(text))]
+    assert set_room_below(one, 40)
+    assert not set_room_below(one, 40)
+    assert heights() == [before[0] + 40, before[1]]
+    assert (room_below(one), room_below(other)) == (40, 0)
+    assert [line_top(one, at) for at in range(len(text))] == tops
+    assert set_room_below(one, 7)
+    assert heights() == [before[0] + 7, before[1]]
+    document.markContentsDirty(0, 1)
+    assert heights() == before
+    assert room_below(one) == 0

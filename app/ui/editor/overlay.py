@@ -7,11 +7,13 @@ import time
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QRect, QTimer, Signal
+from PySide6.QtGui import QTextBlock
 
 from app.state.editor.document import Document
 from app.state.editor.edit import EditSession, Phase
 from app.ui.editor.in_place import InPlace, line_pixels
 from app.ui.editor.pieces import Stretch, as_draft, as_parts, stretches
+from app.ui.editor.room import line_top, room_below
 from app.ui.editor.text_editor import TextEditor
 from app.ui.theme import Theme
 from engine.messages import EditKind
@@ -51,6 +53,8 @@ class Overlay(QObject):
         self._stretches: list[Stretch] = []
         self._widgets: list[InPlace] = []
         self._rooms: list[int] = []  # below each of them, in pixels
+        self._behind = 0  # units from there to the end of the document
+        self._revision = 0  # of the document that they were made of
         self._last_frame = 0.0
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._show_frame)
@@ -103,7 +107,7 @@ class Overlay(QObject):
         if len(fresh) != len(self._widgets):
             self._rebuild()
             return
-        self._stretches = fresh
+        self._set_stretches(fresh)
         if self._session.phase is Phase.OFFERED:
             self._show_offer()
         else:
@@ -116,7 +120,7 @@ class Overlay(QObject):
         ranges = self._session.ranges
         if not ranges:
             return
-        self._stretches = stretches(self._document, ranges)
+        self._set_stretches(stretches(self._document, ranges))
         font = self._editor.font()
         for _ in self._stretches:
             widget = InPlace(self._editor.viewport(), self._theme, font, is_still=self.is_still)
@@ -134,8 +138,16 @@ class Overlay(QObject):
         for widget in self._widgets:
             widget.hide()
             widget.deleteLater()
+        old, has_room = self._stretches, any(self._rooms)
         self._widgets, self._stretches, self._rooms = [], [], []
-        self._editor.room.set_rooms({})
+        if has_room:  # back to the usual layout, behind what may have been put in there
+            start, end = old[0].start, self._document.units - self._behind
+            self._document.text_document.markContentsDirty(start, max(0, end - start))
+
+    def _set_stretches(self, fresh: list[Stretch]) -> None:
+        self._stretches = fresh
+        self._behind = self._document.units - fresh[-1].end
+        self._revision = self._document.text_document.revision()
 
     def _ask_for_frame(self) -> None:
         if self._timer.isActive() or not self._editor.isVisible():
@@ -180,15 +192,15 @@ class Overlay(QObject):
 
     def _place(self) -> None:
         """Over the lines of each stretch that are in view. What does not fit pushes down the rest."""
-        if not self._widgets:
-            return
+        if not self._widgets or self._document.text_document.revision() != self._revision:
+            return  # Qt asks for it in the middle of a change, too: its end is near
         if self._widgets[0].width() != self._width:
             self._fit()
         boxes = [self._box(stretch) for stretch in self._stretches]
         for number, box in enumerate(boxes):
             if box is not None and box.is_whole:
                 self._make_room(number, box.height)
-        self._editor.room.set_rooms(dict(zip(self._last_blocks(), self._rooms, strict=True)))
+        self._editor.make_room(zip(self._last_blocks(), self._rooms, strict=True))
         left = round(self._editor.contentOffset().x())
         for widget, stretch, below in zip(self._widgets, self._stretches, self._rooms, strict=True):
             box = self._box(stretch)
@@ -214,9 +226,9 @@ class Overlay(QObject):
             missing = max(missing + compared, 2 * room)
         self._rooms[number] = missing + 1  # for the line below it
 
-    def _last_blocks(self) -> list[int]:
+    def _last_blocks(self) -> list[QTextBlock]:
         find = self._document.text_document.findBlock
-        return [find(stretch.end).blockNumber() for stretch in self._stretches]
+        return [find(stretch.end) for stretch in self._stretches]
 
     def _box(self, stretch: Stretch) -> _Box | None:
         """What the stretch covers in the viewport; None if nothing of it is in view."""
@@ -236,11 +248,10 @@ class Overlay(QObject):
                 block, above = above, above.previous()
         while block.isValid() and top < limit:
             if block == first:
-                line = block.layout().lineForTextPosition(stretch.start - block.position())
-                start = top + (line.y() if line.isValid() else 0)
+                start = top + line_top(block, stretch.start - block.position())
             top += editor.height_of(block)
             if block == last and start is not None:
-                end = top - editor.room.room_below(block.blockNumber())
+                end = top - room_below(block)
                 return _Box(top=round(start), height=round(end - start), is_whole=True)
             block = block.next()
         if start is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, Signal
@@ -18,19 +18,24 @@ from PySide6.QtGui import (
     QTextOption,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QAbstractScrollArea, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QPlainTextDocumentLayout,
+    QPlainTextEdit,
+    QWidget,
+)
 
 from app.state.editor.changes import Range, units
 from app.state.editor.document import Document
 from app.state.text import clean
 from app.ui.editor.gutter import Gutter
-from app.ui.editor.room import RoomyLayout
+from app.ui.editor.room import set_room_below
 from app.ui.theme import SCROLL_BAR_WIDTH, Theme
 
 
 def plain_layout(document: QTextDocument) -> None:
     """The layout of plain text, before there is any."""
-    document.setDocumentLayout(RoomyLayout(document))
+    document.setDocumentLayout(QPlainTextDocumentLayout(document))
 
 
 class TextEditor(QPlainTextEdit):
@@ -117,12 +122,13 @@ class TextEditor(QPlainTextEdit):
         """With the room below its text."""
         return self.blockBoundingRect(block).height()
 
-    @property
-    def room(self) -> RoomyLayout:
-        """Where more of it is made."""
-        layout = self.document().documentLayout()
-        assert isinstance(layout, RoomyLayout)
-        return layout
+    def make_room(self, rooms: Iterable[tuple[QTextBlock, int]]) -> None:
+        """So many pixels below each of these blocks, until they are laid out anew."""
+        changed = [set_room_below(block, room) for block, room in rooms]
+        if any(changed):
+            layout = self.document().documentLayout()
+            layout.documentSizeChanged.emit(layout.documentSize())
+            layout.update.emit()
 
     # --- Qt ---------------------------------------------------------------------------------------
 
