@@ -9,7 +9,7 @@ import pytest
 
 from app.state.models.amounts import memory_text, size_text, speed_text, time_text
 from app.state.models.plan import Planner, PlanShown, context_choices, make_sheet
-from app.state.models.recommend import USEFUL_CONTEXT, recommend
+from app.state.models.recommend import SMALLER, USEFUL_CONTEXT, recommend
 from engine.memory import longest_context, plan_wish, read_wish
 from engine.messages import Library, ModelState
 from engine.store.library import library
@@ -94,7 +94,7 @@ def test_a_context_between_two_choices_costs_the_longer_one(sheet):
 
 
 def planner_for(sheet, pc: str):
-    return lambda entry: Planner(sheet=sheet, hardware=PCS[pc]) if entry.config else None
+    return lambda entry, _: Planner(sheet=sheet, hardware=PCS[pc]) if entry.config else None
 
 
 @pytest.mark.parametrize("pc", sorted(FACTS))
@@ -104,12 +104,27 @@ def test_the_recommended_model_fits(offered, sheet, pc):
     assert found is not None
     entry = next(each for each in offered.models if each.id == found.entry_id)
     if entry.id != "demo":
-        assert plans(entry).plan(USEFUL_CONTEXT).fits
+        assert plans(entry, "").plan(USEFUL_CONTEXT).fits
         assert PCS[pc].device == "cuda"
         assert FACTS[pc].disk_free < 0 or entry.size < FACTS[pc].disk_free
     assert (entry.id == "demo") == (
         pc in ("no_gpu", "old_gpu", "cpu_build", "rtx_3060", "busy_4090", "little_disk")
     )
+
+
+def test_smaller_weights_are_taken_where_only_they_fit(offered, sheet):
+    smaller = make_sheet(read_wish(GEOMETRY, weights=SMALLER, context=1 << 30))
+    between = with_free(smaller, 0).plan(USEFUL_CONTEXT).total
+    assert between < with_free(sheet, 0).plan(USEFUL_CONTEXT).total
+
+    def plans(entry, weights):
+        return with_free(smaller if weights == SMALLER else sheet, between)
+
+    hardware = plans(None, "").hardware
+    found = recommend(offered.models, plans, hardware)
+    assert found is not None
+    assert found.weights == SMALLER
+    assert "smaller weights" in found.reason
 
 
 def test_what_is_here_goes_first(offered, sheet):

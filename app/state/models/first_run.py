@@ -93,7 +93,7 @@ class FirstRun(QObject):
         elif can_load(entry):
             self._models.load(entry)
         elif entry.state is ModelState.HERE or is_begun_preparation(entry):
-            work.prepare(entry)
+            work.prepare(entry, self._models.suiting_weights(entry))
         else:
             work.download(entry)
         self.changed.emit()

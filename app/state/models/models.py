@@ -15,7 +15,7 @@ from app.state.models.jobs import Jobs
 from app.state.models.library import ModelLibrary
 from app.state.models.plan import Planner
 from app.state.models.planners import Planners
-from app.state.models.recommend import Recommendation, recommend
+from app.state.models.recommend import Recommendation, recommend, suiting_weights
 from app.state.models.work import ModelWork
 from engine.messages import LoadRequest, ModelEntry, ModelState, Place
 
@@ -90,8 +90,13 @@ class Models(QObject):
         """The entry of what a `LoadRequest` names."""
         return self.demo if model == DEMO else self.library.entry(model)
 
-    def planner(self, entry: ModelEntry) -> Planner | None:
-        return self.planners.planner(entry)
+    def planner(self, entry: ModelEntry, weights: str = "") -> Planner | None:
+        """weights: the scheme it would be prepared to; empty: as the entry says."""
+        return self.planners.planner(entry, weights)
+
+    def suiting_weights(self, entry: ModelEntry) -> str:
+        """The scheme to prepare a model to on this PC."""
+        return suiting_weights(entry, self.planner)
 
     def context_cost(self, tokens: int) -> str:
         """What the running model takes with so many tokens in view; empty where nobody knows."""

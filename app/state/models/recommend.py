@@ -12,19 +12,23 @@ from app.words import number, tr
 from engine.messages import Hardware, ModelEntry, Place
 
 USEFUL_CONTEXT = 8192  # tokens; with less the real model is no pleasure
+SMALLER = "int4-small"  # what a model is prepared to where its usual weights do not fit
+
+PlannerOf = Callable[[ModelEntry, str], Planner | None]  # of a model with weights of a scheme
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """A model, and the reason in a sentence."""
+    """A model, the weights to prepare it to, and the reason in a sentence."""
 
     entry_id: str
     reason: str
+    weights: str = ""
 
 
 def recommend(
     entries: Sequence[ModelEntry],
-    planner_of: Callable[[ModelEntry], Planner | None],
+    planner_of: PlannerOf,
     hardware: Hardware | None,
     disk_free: int = -1,
 ) -> Recommendation | None:
@@ -42,13 +46,17 @@ def recommend(
     planned = [
         (entry, planner)
         for entry in entries
-        if entry.place is not Place.BUNDLED and (planner := planner_of(entry)) is not None
+        if entry.place is not Place.BUNDLED
+        and (planner := planner_of(entry, suiting_weights(entry, planner_of))) is not None
     ]
     fitting = [pair for pair in planned if pair[1].plan(USEFUL_CONTEXT).fits]
     stored = [pair for pair in fitting if disk_free < 0 or room_needed(*pair) <= disk_free]
     if stored:
         entry, planner = min(stored, key=lambda pair: _rank(pair[0]))
-        return Recommendation(entry_id=entry.id, reason=_reason(entry, planner))
+        weights = suiting_weights(entry, planner_of)
+        return Recommendation(
+            entry_id=entry.id, reason=_reason(entry, planner, weights), weights=weights
+        )
     if demo is None or not planned:
         return None
     if fitting:
@@ -79,10 +87,20 @@ def _rank(entry: ModelEntry) -> tuple[bool, bool, bool]:
     return not can_load(entry), not is_here(entry), entry.gated
 
 
-def _reason(entry: ModelEntry, planner: Planner) -> str:
-    context = number(planner.longest_fitting)
+def suiting_weights(entry: ModelEntry, planner_of: PlannerOf) -> str:
+    """The usual weights of a model, or smaller ones where only they fit."""
+    offers_smaller = SMALLER in entry.schemes and not can_load(entry)
+    for weights in (entry.scheme, SMALLER) if offers_smaller else (entry.scheme,):
+        planner = planner_of(entry, weights)
+        if planner is None or planner.plan(USEFUL_CONTEXT).fits:
+            return weights
+    return entry.scheme
+
+
+def _reason(entry: ModelEntry, planner: Planner, weights: str) -> str:
+    tokens = number(planner.longest_fitting)
     if is_here(entry):
-        return tr(
-            "It is here already and fits, with up to {tokens} tokens in view.", tokens=context
-        )
-    return tr("It fits, with up to {tokens} tokens in view.", tokens=context)
+        return tr("It is here already and fits, with up to {tokens} tokens in view.", tokens=tokens)
+    if weights != entry.scheme:
+        return tr("It fits in smaller weights, with up to {tokens} tokens in view.", tokens=tokens)
+    return tr("It fits, with up to {tokens} tokens in view.", tokens=tokens)

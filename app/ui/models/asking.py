@@ -28,20 +28,30 @@ Do = Callable[[], object]
 
 
 def ask(
-    parent: QWidget, title: str, text: str, more: str, answers: tuple[tuple[str, Do], ...]
+    parent: QWidget,
+    title: str,
+    text: str,
+    more: str,
+    answers: tuple[tuple[str, Do], ...],
+    *,
+    can_cancel: bool = True,
 ) -> QMessageBox:
-    """A question with an answer a button, and Cancel, which is the usual one."""
+    """A question with an answer a button. Without `can_cancel` the first one is the usual one."""
     box = QMessageBox(parent)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setWindowTitle(title)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setText(text)
     box.setInformativeText(more)
+    made = []
     for words, do in answers:
-        box.addButton(words, QMessageBox.ButtonRole.AcceptRole).clicked.connect(
-            lambda _checked=False, do=do: do()
-        )
-    box.setDefaultButton(box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole))
+        button = box.addButton(words, QMessageBox.ButtonRole.AcceptRole)
+        button.clicked.connect(lambda _checked=False, do=do: do())
+        made.append(button)
+    if can_cancel:
+        made.insert(0, box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole))
+    box.setDefaultButton(made[0])
+    box.setEscapeButton(made[0])
     box.open()
     return box
 
@@ -95,6 +105,7 @@ def ask_about_source(parent: QWidget, made: PreparedModel, keep: Do, delete: Do)
             source=size_text(made.source_size),
         ),
         ((tr("Keep both"), keep), (tr("Delete the source"), delete)),
+        can_cancel=False,
     )
 
 

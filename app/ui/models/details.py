@@ -48,6 +48,7 @@ class Details(QWidget):
         super().__init__(parent)
         self._models = models
         self._entry: ModelEntry | None = None
+        self._has_chosen_weights = False
         self._title = plain_label()
         self._state = plain_label(muted=True)
         self._reason = plain_label()
@@ -97,7 +98,11 @@ class Details(QWidget):
         if entry is None:
             return
         if is_other:
+            self._has_chosen_weights = False
             self._fill_weights(entry)
+        if not self._has_chosen_weights:
+            suiting = self._models.suiting_weights(entry)
+            self._weights.setCurrentIndex(max(0, self._weights.findData(suiting)))
         self._title.setText(name_of(entry))
         self._state.setText(state_text(entry))
         self._note.setText(tr_engine(entry.note))
@@ -144,7 +149,7 @@ class Details(QWidget):
             return
         ready = self._models.status.state.ready
         context = ready.context if ready is not None and self._is_running(entry) else 0
-        planner = self._models.planners.planner(entry, self.weights)
+        planner = self._models.planner(entry, self.weights)
         if not is_other and planner is not None and self.plan.is_shown:
             context, bits = self.plan.context, self.plan.cache_bits
         else:
@@ -193,7 +198,6 @@ class Details(QWidget):
         self._weights.clear()
         for scheme in entry.schemes or (entry.scheme,):
             self._weights.addItem(scheme_text(scheme), scheme)
-        self._weights.setCurrentIndex(max(0, self._weights.findData(entry.scheme)))
 
     def _connect(self) -> None:
         self._next.clicked.connect(self.next_requested)
@@ -203,8 +207,12 @@ class Details(QWidget):
         self._move.clicked.connect(self.move_requested)
         self._delete.clicked.connect(self.delete_requested)
         self._forget.clicked.connect(self.forget_requested)
-        self._weights.activated.connect(lambda _: self._show_plan(is_other=False))
+        self._weights.activated.connect(self._on_weights)
         self.plan.changed.connect(self._on_plan_changed)
+
+    def _on_weights(self) -> None:
+        self._has_chosen_weights = True
+        self._show_plan(is_other=False)
 
     def _on_plan_changed(self) -> None:
         if self._entry is not None:

@@ -8,7 +8,10 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLay
 from app.state.models.first_run import FirstRun, Step
 from app.state.models.models import Models
 from app.ui.controls import scrolled
-from app.ui.models.guide_pages import CheckPage, ChoosePage, DonePage, GetPage, Page, WelcomePage
+from app.ui.models.guide_choose import ChoosePage
+from app.ui.models.guide_get import GetPage
+from app.ui.models.guide_page import Page
+from app.ui.models.guide_pages import CheckPage, DonePage, WelcomePage
 from app.ui.theme import TEXT_WIDTH, Theme, interface_font
 from app.ui.widgets import flat_button, plain_label
 from app.words import tr
@@ -39,7 +42,7 @@ class Guide(QWidget):
         self._title = plain_label()
         self._stack = QStackedWidget()
         self.pages: dict[Step, Page] = {
-            Step.WELCOME: WelcomePage(first_run),
+            Step.WELCOME: WelcomePage(first_run, theme),
             Step.CHECK: CheckPage(first_run, models, theme),
             Step.CHOOSE: ChoosePage(first_run, models, theme),
             Step.GET: GetPage(first_run, models, theme),

@@ -74,8 +74,9 @@ class LibraryPage(QWidget):
         }
         entries = [entry for entry in library.entries if entry.id not in under_way]
         here = [self._row(entry) for entry in entries if is_here(entry)]
-        begun = [self._row(e) for e in entries if _is_begun(e)]
-        offered = [self._row(e) for e in entries if e.state is ModelState.ON_OFFER]
+        begun = [self._row(entry) for entry in entries if self._is_begun(entry)]
+        shown = {row.entry_id for row in (*here, *begun)}
+        offered = [self._row(entry) for entry in entries if entry.id not in shown]
         self.list.show_rows(
             (
                 (tr("On this PC"), here),
@@ -104,6 +105,10 @@ class LibraryPage(QWidget):
         for entry_id in (*wishes, first):
             if entry_id and self.list.choose(entry_id):
                 return
+
+    def _is_begun(self, entry: ModelEntry) -> bool:
+        is_asked_for = self._models.work.task(entry.id) is not None
+        return not is_here(entry) and (is_asked_for or entry.state is not ModelState.ON_OFFER)
 
     def _row(self, entry: ModelEntry) -> Row:
         models = self._models
@@ -177,7 +182,3 @@ class LibraryPage(QWidget):
     def text(self) -> str:
         """What the list says, for tests and screen readers: a line a model."""
         return "\n".join(f"{row.name} | {row.about} | {row.tag}" for row in self.list.rows)
-
-
-def _is_begun(entry: ModelEntry) -> bool:
-    return entry.state in (ModelState.PARTLY_HERE, ModelState.BROKEN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QUrl, Signal
@@ -12,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 from app.state.models.amounts import size_text
 from app.state.models.library import can_load, is_begun_preparation
 from app.state.models.models import Models
-from app.state.models.work import Task, TaskPhase
+from app.state.models.work import Task
 from app.ui.models.asking import (
     FieldDialog,
     ask_about_source,
@@ -102,14 +103,11 @@ class ModelActs(QObject):
             ask_to_delete(self._page, entry, lambda: self._models.work.delete(entry))
 
     def discard(self) -> None:
-        """Pauses what runs, and asks what becomes of what is there."""
+        """Asks what becomes of what is there. It goes on until that is answered."""
         entry, work = self._details.entry, self._models.work
-        if entry is None:
-            return
-        work.pause(entry.id)
-        ask_to_discard(
-            self._page, entry, lambda: self._keep(entry.id), lambda: self._discard(entry)
-        )
+        if entry is not None:
+            keep, give_up = partial(self._keep, entry.id), partial(work.discard, entry)
+            ask_to_discard(self._page, entry, keep, give_up)
 
     def move(self) -> None:
         if (entry := self._details.entry) is not None:
@@ -185,13 +183,8 @@ class ModelActs(QObject):
         ask_about_source(self._page, made, lambda: None, lambda: self._models.work.delete(source))
 
     def _keep(self, entry_id: str) -> None:
-        task = self._models.work.task(entry_id)
-        if task is not None and task.phase is TaskPhase.FAILED:
-            self._models.work.dismiss(entry_id)
-
-    def _discard(self, entry: ModelEntry) -> None:
-        """As soon as it has stopped."""
-        self._models.work.discard(entry)
+        self._models.work.pause(entry_id)
+        self._models.work.dismiss(entry_id)
 
     def _forget(self) -> None:
         if (entry := self._details.entry) is not None:

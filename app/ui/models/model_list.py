@@ -118,7 +118,7 @@ class ModelList(QListWidget):
 
 
 class _RowPainter(QStyledItemDelegate):
-    """Two lines, a tag at the right, and a thin bar where something is done to the model."""
+    """Two lines, a tag in the second, and a thin bar where something is done to the model."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -173,7 +173,7 @@ class _RowPainter(QStyledItemDelegate):
             painter.fillRect(ground.adjusted(0, 0, done - ground.width(), 0), QColor(colors.accent))
 
     def _paint_tag(self, painter: QPainter, line: QRect, row: Row) -> int:
-        """Returns the width that the name cannot have."""
+        """Returns the width that the words cannot have."""
         if not row.tag:
             return 0
         pen, font = painter.pen(), painter.font()

@@ -135,8 +135,9 @@ def task_text(task: Task) -> str:
         case TaskPhase.FAILED:
             return ""
     if progress is None:
-        return tr("Waiting for its turn")
-    parts = [tr_engine(progress.what)]
+        return tr("Starting")
+    what = tr_engine(progress.what)
+    parts = [] if what == kind_text(task.kind) else [what]
     if progress.total:
         done, total = size_text(progress.done), size_text(progress.total)
         parts.append(tr("{done} of {size}", done=done, size=total))
