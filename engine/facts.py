@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import torch
 
 from engine.device import nvidia_smi, others
 from engine.doctor import Facts, TritonFacts
+from engine.folders import free_at
 from engine.kernels.cache_folder import has_compiler, is_writable, usual_folder
 from engine.kernels.portable import why_not
 from engine.messages import Gpu, MemoryHolder
@@ -46,16 +46,6 @@ def gather(home: Path, *, own_pid: int = os.getpid()) -> Facts:
         gpus=gpus,
         triton=_triton(has_gpu=any(gpu.is_usable for gpu in gpus)),
     )
-
-
-def free_at(folder: Path) -> int:
-    """Bytes free on the disk of a folder that need not be there yet; -1 where there is no disk."""
-    for place in (folder, *folder.parents):
-        try:
-            return shutil.disk_usage(place).free
-        except OSError:
-            continue
-    return -1
 
 
 def find_gpus(own_pid: int) -> tuple[Gpu, ...]:

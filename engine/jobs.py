@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
@@ -10,7 +11,7 @@ from engine.checkpoint.durable import NOTE
 from engine.checkpoint.manifest import COMPLETE
 from engine.child import run_in_child
 from engine.faults import disk_fault
-from engine.folders import model_folder
+from engine.folders import model_folder, require_disk
 from engine.memory import read_wish, weight_bytes
 from engine.messages import (
     Checked,
@@ -30,6 +31,8 @@ from engine.store.fetching import fetch_model
 from engine.store.keep import delete, folder_of, move
 from engine.store.library import library, look_up
 from engine.store.note import Note, clear_if_empty, read_note, write_note
+
+_SETTLED = 2.0  # seconds; a speed measured over less says nothing
 
 
 def run_job(request: JobRequest, report: JobReport, cancelled: Cancelled) -> JobResult:
@@ -79,13 +82,14 @@ def _prepare(request: JobRequest, report: JobReport, cancelled: Cancelled) -> Pr
         weights = request.weights
         target = home / f"{_name_of(source)}--{weights}"
         offer = _prepared_offer(source, weights)
+    require_disk(target)
     wish = read_wish(source / "config.json", weights=weights, context=1)
     size = weight_bytes(wish.config, wish.scheme, "bfloat16")
     asked = replace(request, model=str(source), home=str(target), weights=weights)
     try:
         if not (target / NOTE).exists() and not (target / COMPLETE).exists():
             write_note(target, Note(offer=offer, size=size, commit="", prepared_from=str(source)))
-        outcome = run_in_child(asked, report, cancelled)
+        outcome = run_in_child(asked, _timed(report), cancelled)
         entry = folder_entry(target, Place.REDRAFT)
     except OSError as fault:
         raise disk_fault(fault) from fault
@@ -99,6 +103,22 @@ def _prepare(request: JobRequest, report: JobReport, cancelled: Cancelled) -> Pr
         exact=outcome["exact"],
         rounded=outcome["rounded"],
     )
+
+
+def _timed(report: JobReport) -> JobReport:
+    """Says with the progress of preparing how fast it is, since it began or went on."""
+    start: list[tuple[float, int]] = []
+
+    def tell(_what: str, done: int, total: int, /, **_more: object) -> None:
+        now = time.monotonic()
+        if not start:
+            start.append((now, done))
+        seconds, made = now - start[0][0], done - start[0][1]
+        speed = made / seconds if seconds > _SETTLED else 0.0
+        left = (total - done) / speed if speed else None
+        report("Preparing", done, total, speed=speed, seconds_left=left)
+
+    return tell
 
 
 def _name_of(source: Path) -> str:

@@ -77,9 +77,11 @@ Load = Callable[[LoadRequest, Report, Cancelled], Pipeline]
 RunJob = Callable[[JobRequest, JobReport, Cancelled], JobResult]
 
 _WORKERS = {
-    "looks": (JobKind.LIBRARY, JobKind.LOOK_UP, JobKind.DOCTOR),
-    "network": (JobKind.DOWNLOAD,),
-    "disk": (JobKind.PREPARE, JobKind.CHECK, JobKind.VERIFY, JobKind.DELETE, JobKind.MOVE),
+    "library": (JobKind.LIBRARY, JobKind.DELETE),
+    "look-up": (JobKind.LOOK_UP,),
+    "doctor": (JobKind.DOCTOR,),
+    "download": (JobKind.DOWNLOAD,),
+    "disk": (JobKind.PREPARE, JobKind.CHECK, JobKind.VERIFY, JobKind.MOVE),
 }
 
 SHUTDOWN = EngineError(

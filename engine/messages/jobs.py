@@ -20,19 +20,20 @@ from engine.messages.models import (
 
 
 class JobKind(Enum):
-    """Each with what its `JobDone` holds. Those of one line below wait for each other only."""
+    """Each with what its `JobDone` holds. Jobs wait only for others of their own paragraph."""
 
-    # Looking: done within seconds.
     LIBRARY = "library"  # Library: what is here and what is on offer; asks no network
+    DELETE = "delete"  # Deleted: a model, or what an unfinished download has left
+
     LOOK_UP = "look_up"  # ModelEntry: what the hub says of a repository
+
     DOCTOR = "doctor"  # Hardware
-    # Over the network, for hours.
-    DOWNLOAD = "download"  # Downloaded; cancelling it pauses it
-    # On the disk, for minutes.
-    PREPARE = "prepare"  # PreparedModel; cancelling it pauses it
+
+    DOWNLOAD = "download"  # Downloaded; takes hours; cancelling it pauses it
+
+    PREPARE = "prepare"  # PreparedModel; takes minutes, as the next ones; cancelling it pauses it
     CHECK = "check"  # Checked: the files of a model against their hashes
     VERIFY = "verify"  # Compared: this engine against transformers
-    DELETE = "delete"  # Deleted: a model, or what an unfinished download has left
     MOVE = "move"  # Moved: to another folder that keeps models
 
 

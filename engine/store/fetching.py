@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from engine.faults import disk_fault
+from engine.folders import require_disk
 from engine.messages import (
     Downloaded,
     EngineFault,
@@ -35,8 +36,8 @@ def fetch_model(
     Cancelling pauses it. A GGUF file of another program is taken over in place, and only the
     settings of its model are fetched. Raises EngineFault.
     """
-    home = Path(request.home)
-    weights = Path(request.model)
+    home, weights = Path(request.home), Path(request.model)
+    require_disk(home)
     if weights.is_absolute() and weights.is_file():
         return _take_over(weights, home, request, report, cancelled, settings)
     offer = find_offer(request.model, home)

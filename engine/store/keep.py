@@ -11,10 +11,11 @@ from pathlib import Path
 
 from engine.checkpoint.durable import read_pieces, sole_writer, sync_folder, write_file
 from engine.faults import disk_fault, no_room
+from engine.folders import free_at, require_disk
 from engine.messages import Deleted, EngineFault, ErrorKind, ModelEntry, Moved, Place
 from engine.service import Cancelled, JobReport
 from engine.store.entries import folder_entry
-from engine.store.library import find_offer, free_at
+from engine.store.library import find_offer
 from engine.store.names import LOCKS
 from engine.store.troubles import in_use
 
@@ -57,6 +58,7 @@ def move(model: str, home: Path, report: JobReport, cancelled: Cancelled) -> Mov
     source = Path(model)
     _check_ours(source, source.parent)
     target = home / source.name
+    require_disk(home)
     try:
         home.mkdir(parents=True, exist_ok=True)
         if target.exists():

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from engine.folders import free_at
 from engine.messages import (
     EngineFault,
     ErrorKind,
@@ -53,16 +53,6 @@ def library(
         free=free_at(home),
         notices=tuple(each for each in (damaged, *faults) if each is not None),
     )
-
-
-def free_at(folder: Path) -> int:
-    """Bytes free on the disk of a folder that need not be there yet; -1 where there is no disk."""
-    for place in (folder, *folder.parents):
-        try:
-            return shutil.disk_usage(place).free
-        except OSError:
-            continue
-    return -1
 
 
 def find_offer(model: str, home: Path, *, catalogue: Path = CATALOGUE) -> Offer:

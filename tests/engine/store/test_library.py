@@ -211,6 +211,24 @@ def test_a_model_of_another_kind_is_refused_before_it_is_fetched(tmp_path: Path)
             look_up(REPO, tmp_path, options)
 
 
+def test_a_drive_that_is_not_connected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made in the folder where it would appear."""
+    media = tmp_path / "media"
+    (media / "anna").mkdir(parents=True)
+    monkeypatch.setattr("engine.folders._DRIVES", (media, media / "x", tmp_path / "mnt"))
+    for home in (media / "anna" / "usb" / "models", media / "usb" / "models"):
+        shown = library(home, places=[])
+        assert shown.free == -1
+        request = JobRequest(kind=JobKind.DOWNLOAD, model=REPO, home=str(home))
+        with pytest.raises(EngineFault, match="not there") as caught:
+            fetch_model(request, lambda *_args, **_more: None, lambda: False)
+        assert caught.value.error.kind is ErrorKind.DISK
+    assert not list(media.rglob("*models*"))
+    (media / "anna" / "usb" / "models").mkdir(parents=True)
+    assert library(media / "anna" / "usb" / "models", places=[]).free > 0
+    assert library(tmp_path / "new" / "models", places=[]).free > 0
+
+
 def test_a_gguf_file_of_another_program_is_taken_over_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
