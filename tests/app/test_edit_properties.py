@@ -8,37 +8,25 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.bridge import EngineBridge
 from app.state.editor.changes import Range, units
 from app.state.editor.document import Document
-from app.state.editor.documents import Documents
 from app.state.editor.edit import EditSession, Phase
 from app.state.editor.offer import Choice
 from app.state.editor.order import Order, Place
-from app.ui.editor.text_editor import plain_layout
-from engine.messages import EditKind, LoadRequest
-from engine.service import EngineService
+from engine.messages import EditKind
 from tests.app.edit_scripts import editing
-from tests.fakes import FakePipeline, Gate, no_jobs
+from tests.app.edit_world import World
+from tests.fakes import Gate
 
 LETTERS = ("a", "b", " ", " ", "\n", "日", "😀", "é", "👩‍👧", ".", "7")
 RUNS = 60
 
 
-class World:
-    def __init__(self, folder) -> None:
-        self.pipeline = FakePipeline(editing("x"))
-        self.bridge = EngineBridge(EngineService(self.pipeline.load, no_jobs))
-        self.bridge.submit(LoadRequest(model="demo"))
-        self.documents = Documents(folder, plain_layout)
-
-
 @pytest.fixture
 def world(qapp, tmp_path):
-    made = World(tmp_path)
+    made = World(tmp_path, editing("x"))
     yield made
-    made.bridge.shutdown()
-    made.documents.close()
+    made.close()
 
 
 def some_text(rng: random.Random, least: int, most: int) -> str:
@@ -120,10 +108,8 @@ def decide(rng: random.Random, session: EditSession) -> None:
 def test_whole_edits_are_what_a_list_of_letters_says(qtbot, world):
     rng = random.Random(11)
     taken = 0
-    document = world.documents.new()
-    session = EditSession(world.bridge, document, document)
-    records = []
-    session.accepted.connect(lambda record, _recording: records.append(record))
+    document, session = world.session("")
+    records = world.records
     for run in range(RUNS):
         count = rng.randrange(1, 4)
         parts = [some_text(rng, 3, 12) for _ in range(2 * count + 1)]
@@ -152,7 +138,7 @@ def test_whole_edits_are_what_a_list_of_letters_says(qtbot, world):
             expected = model.with_places(session.offer.choosing_open(Choice.ACCEPTED).result())
             session.accept()
         else:
-            after = records[-1].after if len(records) > known else tuple(parts[1::2])
+            after = records[-1][0].after if len(records) > known else tuple(parts[1::2])
             expected = model.with_places(after)
         assert document.text == expected, run
         if document.text != before:
