@@ -261,7 +261,10 @@ def _add_edits(
     add: Callable[[str, str], argparse.ArgumentParser],
     add_generation: Callable[[argparse.ArgumentParser], None],
 ) -> None:
-    infill = add("infill", "Fill the holes of a text: [[...]], [[a hint]], [[5]] for five tokens, [[number]] for a form.")
+    infill = add(
+        "infill",
+        "Fill the holes of a text: [[...]], [[a hint]], [[5]] for five tokens, [[number]] for a form.",
+    )
     infill.add_argument("--file", type=Path, required=True)
     infill.add_argument("--instruction", default="")
     infill.add_argument("--tokens", type=_positive, default=None, help="length of each hole")

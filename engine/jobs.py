@@ -32,12 +32,22 @@ from engine.store.keep import delete, folder_of, move
 from engine.store.library import library, look_up
 from engine.store.note import Note, clear_if_empty, read_note, write_note
 
+_NEED_HOME = (
+    JobKind.LIBRARY,
+    JobKind.LOOK_UP,
+    JobKind.DOWNLOAD,
+    JobKind.DELETE,
+    JobKind.MOVE,
+    JobKind.PREPARE,
+)
 _SETTLED = 2.0  # seconds; a speed measured over less says nothing
 
 
 def run_job(request: JobRequest, report: JobReport, cancelled: Cancelled) -> JobResult:
     """The jobs of the service's job workers. Raises EngineFault."""
     home = Path(request.home)
+    if request.kind in _NEED_HOME and not home.is_absolute():
+        raise ValueError(f"{request.kind} needs the folder that keeps models")
     match request.kind:
         case JobKind.LIBRARY:
             return library(home, request.also)
@@ -75,7 +85,7 @@ def _prepare(request: JobRequest, report: JobReport, cancelled: Cancelled) -> Pr
     """Prepares a model into a folder of its own beside the others; goes on where it was stopped."""
     home, source = Path(request.home), Path(_placed(request).model)
     note = read_note(source)
-    if note is not None and note.prepared_from:  # one that was begun: the same again
+    if note is not None and note.prepared_from and source.parent == home:  # begun: the same again
         source, target = Path(note.prepared_from), source
         weights, offer = note.offer.weights, note.offer
     else:

@@ -7,6 +7,7 @@ it knows none, those count that the hub publishes.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,6 +20,7 @@ from engine.store.hub import Hub, Listing, RemoteFile, list_files
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 CATALOGUE = _ASSETS / "catalogue.json"
 _FORMAT = 1
+_LONGEST = 120  # letters of a folder's name
 # What of a repository belongs to a model: weights, settings, texts. Never a program.
 _WANTED = ("*.safetensors", "*.json", "*.jinja", "LICENSE*", "NOTICE*")
 _SETTINGS = ("*config.json", "tokenizer.json", "special_tokens_map.json", "*.jinja", "LICENSE*")
@@ -55,9 +57,10 @@ class Offer:
 
     @property
     def folder(self) -> str:
-        """The name of its folder."""
+        """The name of its folder: one name, whatever the repository is called."""
         kind = f"--{self.weights}" if self.format is ModelFormat.GGUF else ""
-        return f"{self.repo}{kind}".replace("/", "--").replace(" ", "-")
+        name = f"{self.repo}{kind}".replace("/", "--")
+        return re.sub(r"[^\w.-]+", "-", name).strip(".")[:_LONGEST] or "model"
 
     @property
     def config_file(self) -> str:

@@ -23,9 +23,11 @@ from engine.messages import (
     ModelState,
     Place,
 )
+from engine.store.catalogue import Offer
 from engine.store.fetching import fetch_model
 from engine.store.find import find_models, usual_places
 from engine.store.library import find_offer, library, look_up
+from engine.store.names import paths_in
 from tests.engine.store.fake_hub import COMMIT, REPO, FakeHub
 
 DEMO = model_folder("demo")
@@ -188,6 +190,16 @@ def test_names_of_repositories(
 ) -> None:
     offer = find_offer(name, tmp_path)
     assert (offer.repo, offer.revision, offer.files) == (repo, revision, files)
+
+
+@pytest.mark.parametrize(
+    "repo", ["../..", "..\\..\\x", "/etc", "a/b\0", "C:\\x", "", "." * 9, "x" * 999, "é/\u0301"]
+)
+def test_a_folder_has_one_plain_name(repo: str, tmp_path: Path) -> None:
+    """Also for what a note says that somebody has written by hand."""
+    name = Offer(id="x", name="x", repo=repo).folder
+    assert paths_in(tmp_path, [name]) == {name: tmp_path / name}
+    assert "/" not in name
 
 
 @pytest.mark.parametrize(
