@@ -122,7 +122,7 @@ def join_splits(buffers: AttentionBuffers, out: Tensor, kv_heads: int) -> None:
     """What the splits have mixed, to `out` [B, C, K G, d]."""
     batch, canvas, heads, size = out.shape
     splits, _, rows = buffers.peaks.shape
-    _join[(cdiv(rows, _JOIN_ROWS), batch * kv_heads)](
+    _join_splits[(cdiv(rows, _JOIN_ROWS), batch * kv_heads)](
         buffers.mixed, buffers.peaks, buffers.totals, out, canvas, splits,
         HEADS=kv_heads, GROUP=heads // kv_heads, SIZE=size, BLOCK_M=_JOIN_ROWS, num_warps=4,
     )  # fmt: skip
@@ -249,7 +249,7 @@ def _attend(
 
 
 @jit
-def _join(
+def _join_splits(
     mixed,
     peaks,
     totals,

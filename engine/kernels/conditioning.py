@@ -94,7 +94,7 @@ def expected_embedding(
     for start in range(0, num_tokens, width):
         _add_chunk(scan, embedding, buffers, given, start, softcap, tolerance)
     table, table_scale, exponents = table_parts(embedding)
-    _finish[(rows, cdiv(size, _BLOCK_D))](
+    _finish_expected[(rows, cdiv(size, _BLOCK_D))](
         scan.count, scan.tokens, scan.chances, scan.discarded, buffers.sums,
         table, table_scale, exponents, out, rows,
         TOLERANCE=tolerance, SIZE=size, KEPT=scan.tokens.shape[1], SHARES=SHARES,
@@ -215,7 +215,7 @@ def _accumulate(
 
 
 @jit
-def _finish(
+def _finish_expected(
     count,
     tokens,
     chances,

@@ -47,7 +47,7 @@ def gated_product(
     width, device = weight.shape[-2] // 2, device_of(x)
     out = empty_rows(form, schedule.pairs, width, dtype, device)
     tile, tiles = gated_tile(weight.codes, schedule.block), cdiv(width, BLOCK)
-    _gated[(schedule.experts.numel() * tiles,)](
+    _gated_experts[(schedule.experts.numel() * tiles,)](
         *pointers(x), schedule.order, schedule.experts, weight.codes, weight.scale, weight.zero,
         exponents, width if exponents.ndim == 2 else 0, *pointers(out),
         schedule.pairs, top_k, width, tiles, weight.layout.padded_inputs // BLOCK,
@@ -79,7 +79,7 @@ def product(x: Rows, weight: Int4Tensor, schedule: Schedule, dtype: torch.dtype)
     out = torch.empty((schedule.pairs, outputs), dtype=dtype, device=device)
     tile = product_tile(weight.codes, schedule.block)
     tiles = cdiv(outputs, tile.outputs)
-    _product[(schedule.experts.numel() * tiles,)](
+    _expert_product[(schedule.experts.numel() * tiles,)](
         *pointers(x), schedule.order, schedule.experts, weight.codes, weight.scale, weight.zero,
         out, schedule.pairs, outputs, tiles, weight.layout.padded_inputs // BLOCK,
         GROUP=weight.layout.group_size, INT8=isinstance(x, Int8Rows),
@@ -161,7 +161,7 @@ def _gated_tile(
 
 
 @jit
-def _gated(
+def _gated_experts(
     x, x_scale, x_sums, order, owners, codes, scale, zero, exponents, exponents_step,
     out, out_scale, out_sums, M, top_k, width, tiles, blocks,
     GROUP: tl.constexpr, INT8: tl.constexpr, FORM: tl.constexpr, ROWS: tl.constexpr,
@@ -210,7 +210,7 @@ def _product_tile(
 
 
 @jit
-def _product(
+def _expert_product(
     x, x_scale, x_sums, order, owners, codes, scale, zero, out, M, N, tiles, blocks,
     GROUP: tl.constexpr, INT8: tl.constexpr, ROWS: tl.constexpr, OUTPUTS: tl.constexpr,
 ):  # fmt: skip
@@ -220,7 +220,7 @@ def _product(
     if expert >= 0:
         codes, scale, zero = matrix(codes, scale, zero, expert, blocks, N, GROUP)
         order += place * ROWS
-        if tl.load(order + ROWS // 2) < M:  # as in _gated
+        if tl.load(order + ROWS // 2) < M:  # as in _gated_experts
             _product_tile(
                 x, x_scale, x_sums, order, codes, scale, zero, out,
                 M, N, tile, blocks, GROUP, INT8, ROWS, OUTPUTS,

@@ -120,7 +120,7 @@ def scan_vocabulary(
         num_warps=tile.warps,
         num_stages=tile.stages,
     )
-    _join[(rows,)](
+    _join_tiles[(rows,)](
         buffers.sums,
         buffers.sampled,
         buffers.largest,
@@ -214,7 +214,7 @@ def _scan(
 
 
 @jit
-def _join(
+def _join_tiles(
     sums,
     tile_sampled,
     largest,

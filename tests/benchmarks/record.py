@@ -12,17 +12,21 @@ from typing import Any
 import psutil
 
 RESULTS = Path(__file__).resolve().parent / "results"
-PACKAGES = ("torch", "PySide6-Essentials", "numpy", "tokenizers")
+PACKAGES = ("torch", "triton", "transformers", "PySide6-Essentials", "numpy", "tokenizers")
 
 
 def record(name: str, figures: dict[str, Any]) -> None:
     """Writes `figures` to `results/<name>.json` and prints them."""
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
-    result = {"date": now, "device": device(), "versions": versions(), **figures}
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(result, indent=2) + "\n"
+    text = json.dumps(described(figures), indent=2) + "\n"
     (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
     print(text)
+
+
+def described(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures behind the date, the device and the versions."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
+    return {"date": now, "device": device(), "versions": versions(), **figures}
 
 
 def device() -> dict[str, Any]:

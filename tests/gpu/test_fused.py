@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.denoise import StepResult
+from engine.denoise import Constraints, StepResult
 from engine.generate import steps
 from engine.graph import Graphs, cuda_capture
 from engine.kernels.operations import NAMES
@@ -91,3 +91,13 @@ def test_memory_comes_back(model: Model) -> None:
 
     once()
     assert once() == once()
+
+
+def test_watched_ids_by_the_graph_are_those_of_the_plain_step(model: Model, plain: Model) -> None:
+    watch = torch.arange(128)[:, None] * 3 + torch.arange(2)
+    options = {"constraints": Constraints(watch=watch), "tokens": 128}
+    found, wanted = run(model, Graphs(cuda_capture()), **options), run(plain, Graphs(), **options)
+    ours, theirs = found[0].watched, wanted[0].watched
+    assert ours is not None
+    assert theirs is not None
+    assert (ours - theirs.cpu()).abs().median() <= 0.1

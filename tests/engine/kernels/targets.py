@@ -128,6 +128,7 @@ def _usage(cubin: bytes, triton_folder: Path) -> tuple[int, int]:
 def attention(small: bool) -> None:
     from engine.kernels.attention import AttentionTile, attend, attention_buffers
     from engine.kernels.kv import empty_cache, store
+    from engine.kernels.prefill import attend_causal
 
     tile = AttentionTile(rows=16, keys=16, warps=1, stages=2) if small else None
     for heads, size in ((8, 32), (2, 64)) if small else ((8, 256), (2, 512)):
@@ -138,6 +139,8 @@ def attention(small: bool) -> None:
             span = torch.empty(2, dtype=torch.int32, device=META)
             buffers = attention_buffers(queries, heads, tile=tile)
             attend(queries, own, own, cache, span, buffers, queries)
+            for window in (1024, None):
+                attend_causal(queries[0], own[0], own[0], cache, span, window, tile=tile)
             store(cache, own[0], own[0], torch.empty((), dtype=torch.int64, device=META))
 
 
@@ -147,6 +150,7 @@ def vocabulary(small: bool) -> None:
     from engine.kernels.logits import Tile
     from engine.kernels.vocabulary import Barred
     from engine.kernels.vocabulary_scan import scan_buffers, scan_vocabulary
+    from engine.kernels.watched import watched_chances
     from engine.quant.layouts import Int8Layout
     from engine.quant.tensors import Int8Tensor, empty_parts
 
@@ -171,6 +175,9 @@ def vocabulary(small: bool) -> None:
         scan = scan_vocabulary(hidden, embedding, scans, seed=number, step=number, **common)
         sums = expected_buffers(hidden, embedding, torch.bfloat16, chunk=tokens // 2, tile=tile)
         expected_embedding(scan, hidden, embedding, sums, half, **common)
+        ids = torch.empty(rows, 8, dtype=torch.int64, device=META)
+        out = torch.empty(rows, 8, device=META)
+        watched_chances(hidden, embedding, ids, scan.log_total, out, **common)
 
 
 def linear(small: bool) -> None:

@@ -28,7 +28,7 @@ def test_all_kernels_compile_for_a_gpu(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     for kernel in (
-        "_attend", "_store", "_scan", "_accumulate", "_gated", "_product", "_route", "_schedule",
+        "_attend", "_attend_causal", "_store", "_watched", "_scan", "_accumulate", "_gated", "_product", "_route", "_schedule",
         "_norm", "_add_norm", "_finish", "_split_heads",
     ):  # fmt: skip
         assert f"name='{kernel}'" in done.stdout
