@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QCheckBox
 
 from app.state.editor.edit import Phase
 from app.ui.editor.overlay import FRAME_SECONDS
 from app.ui.places import CHAT
-from engine.messages import EditKind, ErrorKind, TokenState
+from engine.messages import EditKind, ErrorKind, Strength, TokenState
 from tests.app.driving import say, seen, wait_idle
 from tests.app.edit_driving import (
     CHANGED,
@@ -112,6 +113,21 @@ def test_alternatives_another_seed_and_other_words(qtbot, start):
     keys(view, "Down")
     keys(view, "Down")
     assert field.text() == "second words"  # what was in the field
+
+
+def test_an_instruction_may_be_for_few_words_only(qtbot, start):
+    _, view = begin(qtbot, start, editing(CHANGED))
+    choose(view, SENTENCE)
+    keys(view, "Ctrl+K")
+    few = view.editing.bar.findChild(QCheckBox)
+    few.click()
+    qtbot.keyClicks(view.editing.bar.field, "colder")
+    qtbot.keyClick(view.editing.bar.field, Qt.Key.Key_Return)
+    wait_phase(qtbot, view)
+    keys(view, "Ctrl+R")
+    wait_phase(qtbot, view)
+    qtbot.waitUntil(lambda: len(asked(view)) == 2)
+    assert {each.strength for each in asked(view)} == {Strength.MEDIUM}
 
 
 def test_escape_lets_everything_go_at_once(qtbot, start):

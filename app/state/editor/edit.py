@@ -28,6 +28,7 @@ from engine.messages import (
     FinishReason,
     Proposal,
     Recording,
+    Strength,
 )
 
 
@@ -125,7 +126,12 @@ class EditSession(QObject):
         self.changed.emit()
         return True
 
-    def again(self, instruction: str | None = None, kind: EditKind | None = None) -> bool:
+    def again(
+        self,
+        instruction: str | None = None,
+        kind: EditKind | None = None,
+        strength: Strength | None = None,
+    ) -> bool:
         """With another seed, or in other words; always from the original text.
 
         A gap stays a gap, whatever `kind` is.
@@ -142,7 +148,12 @@ class EditSession(QObject):
         words = self._order.instruction if instruction is None else instruction
         old = self._order.kind
         chosen = old if kind is None or old is EditKind.INFILL else kind
-        order = Order(kind=chosen, places=places, instruction=words)
+        order = Order(
+            kind=chosen,
+            places=places,
+            instruction=words,
+            strength=strength or self._order.strength,
+        )
         self._clear()
         return self.begin(order)
 

@@ -9,7 +9,7 @@ from app.state.editor.changes import Range, points, units
 from app.state.editor.document import Document
 from app.state.text import clean
 from app.words import tr
-from engine.messages import EditKind, EditRequest, Proposal, Schema, Span
+from engine.messages import EditKind, EditRequest, Proposal, Schema, Span, Strength
 
 ALTERNATIVES = 3
 _HELD = {0x0D: "\n", 0x2029: "\n", 0xFDD0: "\ufffd", 0xFDD1: "\ufffd"}
@@ -32,6 +32,7 @@ class Order:
     kind: EditKind
     places: tuple[Place, ...]
     instruction: str = ""
+    strength: Strength = Strength.FULL  # of a rewrite
     seed: int | None = None
 
 
@@ -74,6 +75,7 @@ def request_of(document: Document, order: Order) -> EditRequest:
         ),
         kind=order.kind,
         instruction=order.instruction,
+        strength=order.strength,
         alternatives=ALTERNATIVES,
         seed=order.seed,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, QRect, Qt, Signal, SignalInstance
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QKeyEvent, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import (
+    QCheckBox,
     QFrame,
     QHBoxLayout,
     QLineEdit,
@@ -18,9 +19,11 @@ from PySide6.QtWidgets import (
 from app.state.editor.edit import EditSession
 from app.state.editor.quick import Quick, quick_actions, remarks
 from app.state.text import visible
+from app.ui.announce import announce
 from app.ui.theme import Theme
 from app.ui.widgets import IconButton, flat_button, plain_label
 from app.words import tr
+from engine.messages import Strength
 
 WIDTH = 620  # pixels, at the usual size of the interface
 DISTANCE = 6  # from the text
@@ -59,6 +62,10 @@ class EditBar(QFrame):
         self.field.returnPressed.connect(self._run)
         self.field.installEventFilter(self)
         self._saved = QHBoxLayout()
+        self._is_partial = QCheckBox(tr("Few words only"))
+        self._is_partial.setToolTip(
+            tr("The words that fit least are changed, and the length stays")
+        )
         self._progress = plain_label(muted=True, wrap=False)
         self._which = plain_label(wrap=False)
         self._remarks = plain_label(muted=True)
@@ -79,11 +86,17 @@ class EditBar(QFrame):
         names = ("prompt", "running", "offer")
         return "" if self.isHidden() else names[self._row]
 
+    @property
+    def strength(self) -> Strength:
+        """How much of the text may be changed."""
+        return Strength.MEDIUM if self._is_partial.isChecked() else Strength.FULL
+
     def ask(self, placeholder: str, *, has_text: bool, saved: Sequence[str]) -> None:
         """Lets the user say what is to be done; quick actions need a text."""
         self.field.setPlaceholderText(placeholder)
         self._recalled = -1
         self._show_quick(quick_actions() if has_text else (), saved)
+        self._is_partial.setVisible(has_text)
         self._show(0)
         self.field.setFocus(Qt.FocusReason.OtherFocusReason)
         self.field.selectAll()
@@ -115,8 +128,7 @@ class EditBar(QFrame):
         is_new = self.row != "offer"
         self._show(2)
         if is_new:  # the keyboard stays with the text, so a screen reader is told
-            self.setAccessibleName(f"{tr('An edit is offered')}. {self._remarks.text()}".strip())
-            QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+            announce(self, f"{tr('An edit is offered')}. {self._remarks.text()}".strip())
 
     def place(self, text: QRect, room: QRect) -> None:
         """Above `text` if there is room, else below it; never outside of `room`."""
@@ -173,7 +185,10 @@ class EditBar(QFrame):
         column.setSpacing(4)
         column.addLayout(first)
         self._saved.setSpacing(2)
-        column.addLayout(self._saved)
+        second = QHBoxLayout()
+        second.addLayout(self._saved, 1)
+        second.addWidget(self._is_partial)
+        column.addLayout(second)
         return page
 
     def _running_row(self) -> QWidget:

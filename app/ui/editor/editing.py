@@ -21,7 +21,7 @@ from app.ui.editor.overlay import Overlay
 from app.ui.editor.text_editor import TextEditor
 from app.ui.theme import Theme
 from app.words import tr
-from engine.messages import EditKind
+from engine.messages import EditKind, Strength
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class Editing(QObject):
         if self.is_offered:
             self._remember(instruction)
             self.overlay.current = 0
-            self.session.again(instruction, kind or kind_of(instruction))
+            self.session.again(instruction, kind or kind_of(instruction), self.bar.strength)
         elif self._asked is not None:
             is_caret = self._asked.start == self._asked.end
             if not is_caret and not instruction:
@@ -190,7 +190,10 @@ class Editing(QObject):
         cursor = self._editor.textCursor()
         cursor.clearSelection()  # what is typed next must not take the place of the text
         self._editor.setTextCursor(cursor)
-        self.session.begin(Order(kind=kind, places=places, instruction=instruction))
+        strength = self.bar.strength if kind is EditKind.REWRITE else Strength.FULL
+        self.session.begin(
+            Order(kind=kind, places=places, instruction=instruction, strength=strength)
+        )
 
     def _show_first(self, places: tuple[Place, ...]) -> None:
         """Brings it into view, where it is not."""
