@@ -149,6 +149,8 @@ def _fields(colors: Colors, px: Px, image: Callable[[str], str]) -> str:
 
 
 def _choices(colors: Colors, px: Px, image: Callable[[str], str]) -> str:
+    # half of a radio button with its border: Qt draws a square where a corner is rounder than that
+    round_corner = (int(px(16).removesuffix("px")) + 2) // 2
     return f"""
     QCheckBox, QRadioButton {{ spacing: {px(9)}; padding: {px(3)} {px(3)} {px(3)} 0;
         border-radius: {px(6)}; border: 2px solid transparent; }}
@@ -157,7 +159,7 @@ def _choices(colors: Colors, px: Px, image: Callable[[str], str]) -> str:
     QCheckBox::indicator, QRadioButton::indicator {{ width: {px(16)}; height: {px(16)};
         background: {colors.surface}; border: 1px solid {colors.outline}; }}
     QCheckBox::indicator {{ border-radius: {px(5)}; }}
-    QRadioButton::indicator {{ border-radius: {px(9)}; }}
+    QRadioButton::indicator {{ border-radius: {round_corner}px; }}
     QCheckBox::indicator:hover, QRadioButton::indicator:hover {{ border-color: {colors.accent}; }}
     QCheckBox::indicator:checked {{ background: {colors.accent}; border-color: {colors.accent};
         {image("control-check")} }}

@@ -81,6 +81,7 @@ def test_it_shows_what_runs_what_is_here_and_what_is_on_offer(qtbot, start, hub)
     assert lines[0] == "Demo model | Ready to run · 3.7 MB | Loaded"
     assert sum("DiffusionGemma" in line and "to download" in line for line in lines) >= 6
     assert sum("Recommended" in line for line in lines) == 1
+    pane.library.show_entry(running.models.recommendation.entry_id)
     assert says(running, "DiffusionGemma is an experimental model.")
 
 

@@ -103,6 +103,7 @@ def engine_keys() -> set[str]:
     trees = [tree for _, tree in sources("engine")]
     everywhere = [node for tree in trees for node in ast.walk(tree) if called(node)]
     for tree in trees:
+        keys |= set(values_found(tree))
         calls = [node for node in ast.walk(tree) if called(node)]
         keys |= {template(call.args[0]) for call in calls if called(call) == "report" and call.args}
         keys |= {
@@ -118,8 +119,18 @@ def engine_keys() -> set[str]:
 
 
 def models_on_offer() -> list[dict[str, str]]:
-    found: list[dict[str, str]] = json.loads((ASSETS / "catalogue.json").read_text("utf-8"))["models"]
+    found: list[dict[str, str]] = json.loads((ASSETS / "catalogue.json").read_text("utf-8"))[
+        "models"
+    ]
     return found
+
+
+def values_found(tree: ast.Module) -> Iterator[str | None]:
+    """What the check-up of a PC has found: made before it is handed to what builds a finding."""
+    builds_findings = any(called(node) == "Finding" for node in ast.walk(tree))
+    for node in ast.walk(tree) if builds_findings else ():
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "value":
+            yield template(node.value)
 
 
 def handed_in(function: Function, calls: list[ast.Call]) -> Iterator[str | None]:

@@ -77,9 +77,14 @@ class FirstRun(QObject):
         """It does not come by itself any more."""
         self._models.settings.change(first_run_seen=True)
 
-    def choose(self, entry: ModelEntry) -> None:
-        """Sets this model up: whatever it still lacks."""
-        self._models.settings.change(first_run_model=entry.id, first_run=Step.GET.value)
+    def choose(self, entry: ModelEntry, context: int = 0, cache_bits: int = 16) -> None:
+        """Sets this model up: whatever it still lacks. context: tokens; 0 lets the engine choose."""
+        self._models.settings.change(
+            first_run_model=entry.id,
+            first_run=Step.GET.value,
+            model_context=context,
+            cache_bits=cache_bits,
+        )
         self.go_on()
 
     def go_on(self) -> None:
@@ -91,7 +96,8 @@ class FirstRun(QObject):
         if task is not None:
             work.go_on(entry.id)
         elif can_load(entry):
-            self._models.load(entry)
+            chosen = self._models.settings.value
+            self._models.load(entry, context=chosen.model_context, cache_bits=chosen.cache_bits)
         elif entry.state is ModelState.HERE or is_begun_preparation(entry):
             work.prepare(entry, self._models.suiting_weights(entry))
         else:

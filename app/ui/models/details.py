@@ -6,7 +6,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
-    QHBoxLayout,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -16,6 +15,7 @@ from app.state.models.amounts import size_text
 from app.state.models.library import can_load
 from app.state.models.models import Models
 from app.ui.controls import rule, setting_row
+from app.ui.flow import Flow
 from app.ui.models.plan_view import PlanView
 from app.ui.models.task_view import TaskView
 from app.ui.models.words import facts, name_of, state_text
@@ -53,6 +53,13 @@ class Details(QWidget):
         self._state = plain_label(muted=True)
         self._reason = plain_label()
         self._note = plain_label()
+        self._experimental = plain_label(
+            tr(
+                "DiffusionGemma is an experimental model. It writes below the quality of Gemma 4, "
+                "and it can be wrong with full confidence."
+            ),
+            muted=True,
+        )
         self.task = TaskView()
         self.plan = PlanView(theme)
         self._no_plan = plain_label(muted=True)
@@ -107,6 +114,7 @@ class Details(QWidget):
         self._state.setText(state_text(entry))
         self._note.setText(tr_engine(entry.note))
         self._note.setVisible(bool(entry.note))
+        self._experimental.setVisible(entry.place is not Place.BUNDLED)
         self._show_reason(entry)
         self._show_facts(entry)
         self.show_task()
@@ -219,16 +227,8 @@ class Details(QWidget):
             self._show_actions(self._entry)
 
     def _build(self) -> None:
-        main = QHBoxLayout()
-        main.setSpacing(8)
-        for button in (self._next, self._anyway):
-            main.addWidget(button)
-        main.addStretch(1)
-        more = QHBoxLayout()
-        more.setSpacing(4)
-        for button in (self._check, self._folder, self._move, self._delete, self._forget):
-            more.addWidget(button)
-        more.addStretch(1)
+        main = Flow(self._next, self._anyway)
+        more = Flow(self._check, self._folder, self._move, self._delete, self._forget, spacing=4)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 14, 24, 20)
         layout.setSpacing(10)
@@ -236,6 +236,7 @@ class Details(QWidget):
         layout.addWidget(self._state)
         layout.addWidget(self._reason)
         layout.addWidget(self._note)
+        layout.addWidget(self._experimental)
         layout.addWidget(self.task)
         layout.addLayout(main)
         layout.addSpacing(6)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLay
 from app.state.models.first_run import FirstRun, Step
 from app.state.models.models import Models
 from app.ui.controls import scrolled
+from app.ui.flow import Flow
 from app.ui.models.guide_choose import ChoosePage
 from app.ui.models.guide_get import GetPage
 from app.ui.models.guide_page import Page
@@ -38,6 +39,8 @@ class Guide(QWidget):
         super().__init__(parent)
         self._first_run = first_run
         self._models = models
+        self._theme = theme
+        self._middle = QWidget()
         self._progress = plain_label(muted=True, wrap=False)
         self._title = plain_label()
         self._stack = QStackedWidget()
@@ -123,13 +126,7 @@ class Guide(QWidget):
         self.closed.emit()
 
     def _build(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        for button in (self._back, self._list):
-            buttons.addWidget(button)
-        buttons.addStretch(1)
-        buttons.addWidget(self._demo)
-        buttons.addWidget(self._next)
+        buttons = Flow(self._next, self._demo, self._back, self._list)
         column = QVBoxLayout()
         column.setSpacing(8)
         column.addWidget(self._progress)
@@ -137,13 +134,11 @@ class Guide(QWidget):
         column.addSpacing(4)
         column.addWidget(self._stack, 1)
         column.addLayout(buttons)
-        middle = QWidget()
-        middle.setLayout(column)
-        middle.setMaximumWidth(TEXT_WIDTH)
+        self._middle.setLayout(column)
         row = QHBoxLayout(self)
         row.setContentsMargins(24, 28, 24, 20)
         row.addStretch(1)
-        row.addWidget(middle, 100)
+        row.addWidget(self._middle, 100)
         row.addStretch(1)
         self._title.setAlignment(Qt.AlignmentFlag.AlignLeft)
 
@@ -152,3 +147,4 @@ class Guide(QWidget):
         font.setPointSizeF(TITLE_SIZE * font.pointSizeF())
         font.setWeight(font.Weight.DemiBold)
         self._title.setFont(font)
+        self._middle.setMaximumWidth(round(TEXT_WIDTH * self._theme.scale))

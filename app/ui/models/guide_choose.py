@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtWidgets import (
     QButtonGroup,
     QRadioButton,
+    QSizePolicy,
     QVBoxLayout,
 )
 
@@ -20,7 +21,7 @@ from app.ui.models.words import name_of, state_text
 from app.ui.theme import Theme
 from app.ui.widgets import plain_label
 from app.words import tr
-from engine.messages import ModelEntry, ModelState, Place
+from engine.messages import ModelEntry, ModelState
 
 
 class ChoosePage(Page):
@@ -61,7 +62,7 @@ class ChoosePage(Page):
 
     def go_on(self) -> None:
         if (entry := self.chosen) is not None:
-            self.first_run.choose(entry)
+            self.first_run.choose(entry, self.plan.context, self.plan.cache_bits)
 
     def refresh(self) -> None:
         found = self._models.recommendation
@@ -90,6 +91,9 @@ class ChoosePage(Page):
         for place, entry in enumerate(entries):
             words = f"{name_of(entry)} · {state_text(entry)}"
             button = QRadioButton(words.replace("&", "&&"))
+            button.setToolTip(words)
+            # it never makes the page wider than the window
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             self._group.addButton(button, place)
             self._choices.addWidget(button)
             button.setChecked(entry.id == self._chosen)
@@ -109,15 +113,16 @@ class ChoosePage(Page):
         is_same = self.plan.is_shown and planner is not None and self.plan.planner == planner
         if not is_same:
             self.plan.show_planner(planner, context=0, cache_bits=16)
-        free = self._models.library.free
-        is_to_come = entry is not None and entry.place is not Place.BUNDLED and free >= 0
-        self._room.setVisible(is_to_come)
-        if entry is not None:
+        free = models.library.free
+        is_to_come = entry is not None and not can_load(entry) and free >= 0
+        self._room.setVisible(is_to_come and planner is not None)
+        if entry is not None and planner is not None:
             self._room.setText(
                 tr(
-                    "It takes {size} on the disk, and about 17 GB more when it is prepared; "
-                    "{free} are free.",
+                    "It takes {size} on the disk, and {more} more when it is prepared; {free} are "
+                    "free.",
                     size=size_text(entry.size),
+                    more=size_text(planner.weights),
                     free=size_text(free),
                 )
             )

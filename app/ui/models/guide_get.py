@@ -15,6 +15,7 @@ from app.state.models.library import can_load
 from app.state.models.models import Models
 from app.ui.models.asking import ask_for_token, ask_to_discard
 from app.ui.models.guide_page import Page
+from app.ui.models.model_acts import open_page, page_of
 from app.ui.models.task_view import TaskView
 from app.ui.models.words import name_of
 from app.ui.theme import Theme
@@ -96,6 +97,7 @@ class GetPage(Page):
         task.dismiss_requested.connect(lambda: self._on_entry(lambda e: work.dismiss(e.id)))
         task.discard_requested.connect(self._discard)
         task.token_requested.connect(self._enter_token)
+        task.page_requested.connect(lambda: self._on_entry(open_page(self._models)))
         task.limit_requested.connect(work.limit_speed)
 
     def _discard(self) -> None:
@@ -113,7 +115,7 @@ class GetPage(Page):
             work.set_token(token)
             self.first_run.go_on()
 
-        ask_for_token(self, f"{work.options.endpoint.rstrip('/')}/{entry.repo}", use)
+        ask_for_token(self, page_of(self._models, entry), use)
 
     def _on_entry(self, do: Callable[[ModelEntry], object]) -> None:
         if (entry := self.first_run.entry) is not None:

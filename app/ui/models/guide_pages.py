@@ -15,8 +15,10 @@ from app.state.models.first_run import FirstRun, Step
 from app.state.models.models import Models
 from app.ui.models.findings import Findings
 from app.ui.models.guide_page import Page, recommended
-from app.ui.theme import Theme, reading_font
+from app.ui.theme import Theme, interface_font
 from app.words import tr, tr_engine
+
+WELCOME_SIZE = 1.15  # times the size of all else
 
 
 class WelcomePage(Page):
@@ -56,8 +58,10 @@ class WelcomePage(Page):
         self._set_font()
 
     def _set_font(self) -> None:
+        font = interface_font()
+        font.setPointSizeF(WELCOME_SIZE * font.pointSizeF())
         for label in self.findChildren(QLabel):
-            label.setFont(reading_font())
+            label.setFont(font)
 
     @property
     def next(self) -> tuple[str, bool]:

@@ -36,7 +36,11 @@ class HardwarePage(QWidget):
             tr("The report names the parts of this PC; no people, no folders, no texts."),
             muted=True,
         )
+        self._theme = theme
+        self._middle = QWidget()
         self._build()
+        theme.changed.connect(self._fit)
+        self._fit()
         models.hardware.changed.connect(self._show)
         self._show()
 
@@ -71,6 +75,9 @@ class HardwarePage(QWidget):
             self._note.setText(tr("Copied"))
             QTimer.singleShot(COPIED_MS, self._note, lambda: self._note.setText(before))
 
+    def _fit(self) -> None:
+        self._middle.setMaximumWidth(round(TEXT_WIDTH * self._theme.scale))
+
     def _build(self) -> None:
         buttons = QHBoxLayout()
         buttons.addWidget(self._check)
@@ -84,14 +91,12 @@ class HardwarePage(QWidget):
         column.addLayout(buttons)
         column.addWidget(self._note)
         column.addStretch(1)
-        middle = QWidget()
-        middle.setLayout(column)
-        middle.setMaximumWidth(TEXT_WIDTH)
+        self._middle.setLayout(column)
         content = QWidget()
         row = QHBoxLayout(content)
         row.setContentsMargins(24, 6, 24, 18)
         row.addStretch(1)
-        row.addWidget(middle, 100)
+        row.addWidget(self._middle, 100)
         row.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -47,13 +47,6 @@ class LibraryPage(QWidget):
         self.acts = ModelActs(models, self.details, self)
         self.acts.told.connect(self.told)
         self._searching = plain_label(tr("Looking which models are here"), muted=True)
-        self._experimental = plain_label(
-            tr(
-                "DiffusionGemma is an experimental model. It writes below the quality of Gemma 4, "
-                "and it can be wrong with full confidence."
-            ),
-            muted=True,
-        )
         self._add = QPushButton(tr("Add a model"))
         menu = QMenu(self._add)
         menu.addAction(tr("From Hugging Face…")).triggered.connect(self.acts.add_repository)
@@ -156,7 +149,6 @@ class LibraryPage(QWidget):
         left.setSpacing(8)
         left.addWidget(self._searching)
         left.addWidget(self.list, 1)
-        left.addWidget(self._experimental)
         left.addWidget(self._add)
         side = QWidget()
         side.setLayout(left)

@@ -67,6 +67,7 @@ class ModelActs(QObject):
         task.dismiss_requested.connect(lambda: self._on_entry(lambda e: models.work.dismiss(e.id)))
         task.discard_requested.connect(self.discard)
         task.token_requested.connect(self.enter_token)
+        task.page_requested.connect(lambda: self._on_entry(open_page(models)))
         task.limit_requested.connect(models.work.limit_speed)
 
     # --- the chosen model -------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class ModelActs(QObject):
             work.set_token(token)
             work.go_on(entry.id)
 
-        ask_for_token(self._page, self._page_of(entry), use)
+        ask_for_token(self._page, page_of(self._models, entry), use)
 
     # --- adding -----------------------------------------------------------------------------------
 
@@ -200,8 +201,15 @@ class ModelActs(QObject):
         if (entry := self._details.entry) is not None:
             do(entry)
 
-    def _page_of(self, entry: ModelEntry) -> str:
-        return f"{self._models.work.options.endpoint.rstrip('/')}/{entry.repo}"
+
+def page_of(models: Models, entry: ModelEntry) -> str:
+    """The address of a model's page on the hub."""
+    return f"{models.work.options.endpoint.rstrip('/')}/{entry.repo}"
+
+
+def open_page(models: Models) -> Callable[[ModelEntry], object]:
+    """Shows a model's page in the browser."""
+    return lambda entry: QDesktopServices.openUrl(QUrl(page_of(models, entry)))
 
 
 def checked_text(checked: Checked, name: str) -> str:

@@ -160,12 +160,10 @@ class _RowPainter(QStyledItemDelegate):
         top = QRect(inside.left(), inside.top(), inside.width(), option.fontMetrics.height())
         bottom = top.translated(0, top.height() + 2)
         painter.setPen(QColor(colors.accent if is_chosen else colors.text))
-        _elided(
-            painter, option, top.adjusted(0, 0, -self._paint_tag(painter, top, row), 0), row.name
-        )
+        _elided(painter, option, top, row.name, Qt.TextElideMode.ElideMiddle)
         painter.setPen(QColor(colors.muted))
-        painter.setFont(option.font)
-        _elided(painter, option, bottom, row.about)
+        room = bottom.adjusted(0, 0, -self._paint_tag(painter, bottom, row), 0)
+        _elided(painter, option, room, row.about)
         if row.percent is not None:
             ground = QRect(inside.left(), option.rect.bottom() - 5, inside.width(), 3)
             painter.fillRect(ground, QColor(colors.border))
@@ -209,6 +207,12 @@ def _bold(font: QFont) -> QFont:
     return bold
 
 
-def _elided(painter: QPainter, option: QStyleOptionViewItem, room: QRect, words: str) -> None:
-    short = option.fontMetrics.elidedText(words, Qt.TextElideMode.ElideRight, room.width())
+def _elided(
+    painter: QPainter,
+    option: QStyleOptionViewItem,
+    room: QRect,
+    words: str,
+    mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+) -> None:
+    short = option.fontMetrics.elidedText(words, mode, room.width())
     painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, short)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.state.models.amounts import memory_text
 from app.state.models.plan import PlanShown
 from app.ui.colors import Colors
+from app.ui.flow import Flow
 from app.ui.theme import Theme
 from app.ui.widgets import plain_label
 from app.words import tr
@@ -16,7 +17,7 @@ from app.words import tr
 BAR = 22  # pixels high
 SWATCH = 12
 HEADROOM = 1.06  # of the larger of plan and memory: the line of what is free never at the edge
-COLUMNS = 2  # of the legend
+LEGEND = 20  # pixels between its parts
 
 
 class PlanBar(QWidget):
@@ -25,13 +26,8 @@ class PlanBar(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._bar = _Bar(theme)
-        self._legend = QGridLayout()
-        self._legend.setHorizontalSpacing(10)
-        self._legend.setVerticalSpacing(4)
-        for column in range(COLUMNS):
-            self._legend.setColumnStretch(2 + 3 * column, 1)
+        self._legend = Flow(spacing=LEGEND)
         self._theme = theme
-        self._labels: list[QWidget] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
@@ -47,11 +43,14 @@ class PlanBar(QWidget):
                 widget.hide()
                 widget.deleteLater()
         for place, part in enumerate(plan.parts):
-            row, column = divmod(place, COLUMNS)
-            texts = plain_label(part.name, wrap=False), plain_label(memory_text(part.size))
-            texts[1].setProperty("muted", True)
-            for offset, widget in enumerate((_Swatch(self._theme, place), *texts)):
-                self._legend.addWidget(widget, row, 3 * column + offset)
+            row = QWidget()
+            line = QHBoxLayout(row)
+            line.setContentsMargins(0, 0, 0, 0)
+            line.setSpacing(8)
+            line.addWidget(_Swatch(self._theme, place))
+            line.addWidget(plain_label(part.name, wrap=False))
+            line.addWidget(plain_label(memory_text(part.size), muted=True, wrap=False))
+            self._legend.addWidget(row)
 
 
 class _Bar(QWidget):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.settings import SPEED_LIMIT
 from app.state.models.work import RESUMABLE, Task, TaskPhase
 from app.ui.controls import choice
+from app.ui.flow import Flow
 from app.ui.models.words import PERCENT, kind_text, percent_of, task_text
 from app.ui.widgets import flat_button, focus_named, focused_name, plain_label
 from app.words import number, tr, tr_engine
@@ -21,7 +22,7 @@ class TaskView(QFrame):
 
     Signals:
         pause_requested(), resume_requested(), discard_requested(), dismiss_requested(),
-        token_requested(): the model asks for an access token.
+        token_requested(), page_requested(): the model asks for a permission.
         limit_requested(int): MB a second; 0: none.
     """
 
@@ -30,6 +31,7 @@ class TaskView(QFrame):
     discard_requested = Signal()
     dismiss_requested = Signal()
     token_requested = Signal()
+    page_requested = Signal()
     limit_requested = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -48,6 +50,8 @@ class TaskView(QFrame):
         self._resume.clicked.connect(self.resume_requested)
         self._token = QPushButton(tr("Enter an access token…"))
         self._token.clicked.connect(self.token_requested)
+        self._page = QPushButton(tr("Open its page"))
+        self._page.clicked.connect(self.page_requested)
         self._discard = flat_button(tr("Discard…"))
         self._discard.clicked.connect(self.discard_requested)
         self._dismiss = flat_button(tr("Dismiss"))
@@ -84,6 +88,7 @@ class TaskView(QFrame):
         self._resume.setText(tr("Go on") if task.phase is TaskPhase.PAUSED else tr("Try again"))
         is_closed = error is not None and error.kind is ErrorKind.ACCESS
         self._token.setVisible(is_closed)
+        self._page.setVisible(is_closed)
         self._discard.setVisible(is_resumable and task.phase is not TaskPhase.PAUSING)
         self._dismiss.setVisible(task.phase is TaskPhase.FAILED)
         self._limit.setVisible(task.kind is JobKind.DOWNLOAD and task.is_running)
@@ -100,12 +105,8 @@ class TaskView(QFrame):
         self._bar.setVisible(task.is_running or percent is not None)
 
     def _build(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        for button in (self._resume, self._pause, self._token, self._discard, self._dismiss):
-            buttons.addWidget(button)
-        buttons.addStretch(1)
-        buttons.addWidget(self._limit)
+        asked = (self._resume, self._pause, self._page, self._token)
+        buttons = Flow(*asked, self._discard, self._dismiss, self._limit)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 12, 14, 12)
         layout.setSpacing(8)

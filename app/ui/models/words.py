@@ -13,8 +13,10 @@ PERCENT = 100
 
 def name_of(entry: ModelEntry) -> str:
     """With its weights: many builds of one model have the same name."""
+    if entry.place is Place.BUNDLED:
+        return tr("Demo model")
     name = visible(tr_engine(entry.name)) or visible(entry.id)
-    is_told = entry.place is Place.BUNDLED or not entry.weights or entry.weights in name
+    is_told = not entry.weights or entry.weights in name
     return name if is_told else f"{name} · {visible(entry.weights)}"
 
 
