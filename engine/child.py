@@ -26,7 +26,7 @@ from engine.service import Cancelled, JobReport
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TICK = 0.1  # seconds between two looks whether the job is cancelled
-_GRACE = 5.0  # seconds to end by itself after a cancel; then the child is ended
+_GRACE = 1.5  # seconds to end by itself after a cancel; then the child is ended
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open a console
 
 

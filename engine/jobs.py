@@ -25,6 +25,7 @@ from engine.messages import (
 )
 from engine.messages.plain import from_plain
 from engine.service import Cancelled, JobReport
+from engine.store.asking import ask
 from engine.store.catalogue import Offer
 from engine.store.entries import folder_entry
 from engine.store.fetching import fetch_model
@@ -52,7 +53,7 @@ def run_job(request: JobRequest, report: JobReport, cancelled: Cancelled) -> Job
         case JobKind.LIBRARY:
             return library(home, request.also)
         case JobKind.LOOK_UP:
-            return look_up(request.model, home, request.options)
+            return ask(lambda: look_up(request.model, home, request.options), cancelled)
         case JobKind.DOWNLOAD:
             return fetch_model(request, report, cancelled)
         case JobKind.DELETE:

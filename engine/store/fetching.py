@@ -16,6 +16,7 @@ from engine.messages import (
     Place,
 )
 from engine.service import Cancelled, JobReport
+from engine.store.asking import ask
 from engine.store.catalogue import Offer, list_offer
 from engine.store.download import Settings, download
 from engine.store.entries import folder_entry, gguf_entry
@@ -54,7 +55,7 @@ def _fetch(
 ) -> Downloaded:
     hub = hub_of(request.options)
     report("Asking the hub", 0, 0)
-    listing = list_offer(hub, offer)
+    listing = ask(lambda: list_offer(hub, offer), cancelled)
     offer = described(offer, listing)
     repaired: set[str] = set()
     control = Control(

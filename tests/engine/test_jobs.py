@@ -170,6 +170,22 @@ def test_a_download_is_paused_and_goes_on(
     assert (Path(whole.model.path) / LARGE).read_bytes() == files[LARGE]
 
 
+@pytest.mark.parametrize("kind", [JobKind.LOOK_UP, JobKind.DOWNLOAD])
+def test_a_question_to_a_silent_hub_is_cancelled(
+    kind: JobKind, client: Client, home: Path, hub: FakeHub
+) -> None:
+    hub.listing_fault, hub.silence = "stall", 60.0
+    request = ask(client, kind, home, hub)
+    while not hub.seen:
+        time.sleep(0.01)
+    client.cancel(request)
+    event, _ = outcome(client, request)
+    assert isinstance(event, JobFailed)
+    assert event.error.kind is ErrorKind.CANCELLED
+    assert hub.listings == 0  # it has not said a word yet
+    assert not home.exists()
+
+
 def test_nothing_waits_for_a_download(client: Client, home: Path, hub: FakeHub) -> None:
     hub.pace = 0.02
     slow = ask(client, JobKind.DOWNLOAD, home, hub)

@@ -59,6 +59,7 @@ class FakeHub:
     silence: float = 0.6  # seconds of a stall
     renamed: dict[str, str] = field(default_factory=dict)  # what the listing says instead
     repos: tuple[str, ...] = (REPO,)  # all with the same files
+    listings: int = 0  # answered
     about: dict[str, Any] = field(default_factory=dict)  # what else the listing says
 
     def __enter__(self) -> FakeHub:
@@ -193,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer_listing(self, path: str) -> None:
         kind = self.hub.listing_fault
+        if kind == "stall":
+            self.hub.over.wait(self.hub.silence)
+        self.hub.listings += 1
         if kind == "html":
             self.plain(200, b"<html>Log in</html>", {"Content-Type": "text/html"})
         elif kind in STATUSES:
