@@ -85,7 +85,13 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
 
     file = options.config or model_folder(options.model) / "config.json"
     needed = plan_wish(
-        read_wish(file, weights=options.weights, context=options.context, device=options.device)
+        read_wish(
+            file,
+            weights=options.weights,
+            context=options.context,
+            device=options.device,
+            cache_bits=options.cache_bits,
+        )
     )
     return {
         "total_bytes": needed.total,
@@ -234,6 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--context", type=_positive, default=16384, help="tokens")
     plan.add_argument("--vram", type=_natural, default=None, help="bytes that are free")
     plan.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    plan.add_argument("--cache-bits", type=int, choices=(16, 8), default=16)
 
     quantize = add("quantize", "Write a model in the form that loads fast.", model=False)
     quantize.add_argument("source", metavar="SRC", help="the folder of a checkpoint")
