@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 from PySide6 import __version__ as pyside_version
 from PySide6.QtCore import QLocale
@@ -221,7 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     qt.setApplicationName("Redraft")
     qt.setDesktopFileName("redraft")
     catch_everything(ErrorDialog(paths).show)
-    if show_other(paths.data):
+    files = [Path(each) for each in options.files]
+    if show_other(paths.data, files):
         return 0
     doorbell = Doorbell(paths.data)
     look = choose_look(qt, paths, Scheme(options.theme) if options.theme else None)
@@ -231,7 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.model:
         show_first_run(running.window, running.pane, running.models)
     running.window.show()
-    doorbell.rings(lambda: bring_to_front(running.window))
+    doorbell.rings(lambda: bring_to_front(running.window), running.window.crossing.open_file)
+    for each in files:
+        running.window.crossing.open_file(each)
     running.window.closing.connect(doorbell.close)
     again: list[Shown] = []
 
@@ -258,6 +262,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model", metavar="DIR", help="a model's folder (default: as in the settings)"
     )
+    parser.add_argument("files", nargs="*", help="texts to open in the editor")
     parser.add_argument("--theme", choices=[scheme.value for scheme in Scheme])
     add_options(parser)
     return parser.parse_args(arguments)

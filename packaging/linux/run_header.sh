@@ -51,7 +51,8 @@ if [ -e "$program" ]; then mv -T "$program" "$old"; fi
 mv -T "$part" "$program"
 rm -rf "$old"
 
-command=$(printf '%s' "$program/redraft" | sed 's/[\\"`$]/\\&/g')
+# Escaped as an argument in quotes, and once more as a string of the file.
+command=$(printf '%s' "$program/redraft" | sed 's/[\\"`$]/\\&/g; s/\\/\\\\/g')
 command=$(printf '"%s"' "$command" | sed 's/[\\&|]/\\&/g')
 mkdir -p "$data/applications" "$data/icons/hicolor/scalable/apps" "$HOME/.local/bin"
 sed "s|@COMMAND@|$command|" "$program/redraft.desktop" >"$data/applications/redraft.desktop"

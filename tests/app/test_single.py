@@ -43,14 +43,16 @@ def begin(code: str, home: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def second_start(qtbot, data: Path) -> int:
+def second_start(qtbot, data: Path, *files: str, folder: Path = ASSETS.parent) -> int:
     """The exit code of a process that only asks: 0 where another one showed its window."""
     code = "import sys, pathlib; from PySide6.QtCore import QCoreApplication; "
     code += "app = QCoreApplication([]); from app.single import show_other; "
-    code += "sys.exit(not show_other(pathlib.Path(sys.argv[1])))"
+    code = f"import sys; sys.path.insert(0, {str(ASSETS.parent)!r}); {code}"
+    code += "sys.exit(not show_other(*(pathlib.Path(sys.argv[1]), "
+    code += "[pathlib.Path(each) for each in sys.argv[2:]])))"
     process = QProcess()
-    process.setWorkingDirectory(str(ASSETS.parent))
-    process.start(sys.executable, ["-c", code, str(data)])
+    process.setWorkingDirectory(str(folder))
+    process.start(sys.executable, ["-c", code, str(data), *files])
     qtbot.waitUntil(lambda: process.state() == QProcess.ProcessState.NotRunning, timeout=20_000)
     return process.exitCode()
 
@@ -84,6 +86,31 @@ def test_every_later_start_is_answered_until_the_window_is_closed(qtbot, tmp_pat
     doorbell.close()
     assert second_start(qtbot, tmp_path) == 1
     assert len(shown) == 2
+
+
+def test_the_files_of_a_later_start_are_opened_in_the_first_window(qtbot, tmp_path):
+    names = ["a note.txt", str(tmp_path / "Ünï 名前.md"), "line\nbreak"]
+    opened: list[Path] = []
+    doorbell = Doorbell(tmp_path)
+    doorbell.rings(lambda: None, opened.append)
+    assert second_start(qtbot, tmp_path, *names, folder=tmp_path) == 0
+    qtbot.waitUntil(lambda: len(opened) == 3)
+    assert opened == [tmp_path / name for name in names]  # the other's folder is not ours
+    doorbell.close()
+
+
+def test_who_says_what_nobody_understands_is_answered_all_the_same(qtbot, tmp_path):
+    opened: list[Path] = []
+    doorbell = Doorbell(tmp_path)
+    doorbell.rings(lambda: None, opened.append)
+    for words in (b"[1, 2]\n", b"{not json\n", b'["unfinished'):
+        with socket.socket(socket.AF_UNIX) as other:
+            other.connect(f"{QDir.tempPath()}/{_name(tmp_path)}")
+            other.sendall(words)
+            qtbot.wait(100)
+            assert other.recv(16) == b"shown"
+    assert not opened
+    doorbell.close()
 
 
 def test_who_starts_while_the_first_window_opens_is_answered_when_it_is_there(qtbot, tmp_path):

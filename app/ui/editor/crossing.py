@@ -33,7 +33,7 @@ class Crossing:
         self._places.show_place(EDITOR)
         self._editor.new(text, language.lower())
 
-    def open_file(self, path: str) -> None:
+    def open_file(self, path: str | Path) -> None:
         self._places.show_place(EDITOR)
         self._editor.documents.open(Path(path))
 
