@@ -17,7 +17,7 @@ from engine.editing.job import Job, cells
 from engine.editing.layout import Layout, Rules, stack
 from engine.editing.length import combinations, constraints_for, first_doubts, limits, probe
 from engine.editing.polish import Resized, longer, polish, shorter
-from engine.editing.ranking import UNFINISHED, Doubts, fit, penalty
+from engine.editing.ranking import UNFINISHED, Doubts, fit, is_open, penalty
 from engine.editing.seams import seam_checks
 from engine.editing.sentences import stops_short
 from engine.editing.window import Window
@@ -25,6 +25,7 @@ from engine.messages import Check, CheckKind, RequestEvent, Span
 
 GROWN = 250  # a candidate that got more room has its number so much higher
 CANDIDATES = 4  # at least so many are made, whatever number was asked for
+OPEN_CANDIDATES = 3  # the same where gaps are long, and anything that fits is right
 FATAL = frozenset(CheckKind) - {CheckKind.LOST, CheckKind.BRACKETS, CheckKind.UNCHANGED}
 
 
@@ -73,7 +74,8 @@ def fill_window(
     wanted = job.request.alternatives
     rules = Rules.of(job.loaded.tokenizer, job.loaded.model.config, window)
     scores = yield from probe(job, prompt, window, rules, seed)
-    count = max(CANDIDATES, wanted)
+    are_open = all(is_open(gap.span) for gap in window.gaps)
+    count = max(OPEN_CANDIDATES if are_open else CANDIDATES, wanted)
     lengths = combinations(scores, 2 * count)
     # Half of the candidates have the best length: another noise is worth as much as another length.
     others = lengths[: -(-count // 2)]

@@ -1,7 +1,7 @@
 """The gate for a model with real weights, before editing in place is advertised for it.
 
     python -m tests.benchmarks.editing_gate --model DIR [--only W1 W5] [--share 0.1]
-        [--reference DIR] [--device cuda]
+        [--reference DIR] [--device cuda] [--own]
 
 W1 are pins read, W2 length, W3 edits, W4 strength, W5 latency, W6 a blind comparison by people (it
 writes the pairs). Writes `results/editing_gate.json`. A gate that could not be decided says why.
@@ -29,6 +29,7 @@ from engine.pipeline import Pipeline, load_pipeline
 from tests.benchmarks import gate_items
 from tests.benchmarks.demo_model import percent
 from tests.benchmarks.edit_items import SEED, Item, bad_seam, propose, tokens, words_changed
+from tests.benchmarks.gate_items import Texts
 from tests.benchmarks.record import RESULTS, record
 
 Figures = dict[str, Any]
@@ -48,9 +49,9 @@ def share_right(pipeline: Pipeline, items: list[Item], switches: Switches) -> fl
     return percent(right)
 
 
-def w1(pipeline: Pipeline, share: float) -> Figures:
+def w1(pipeline: Pipeline, share: float, texts: Texts) -> Figures:
     """Go if the best arm has 90 % and 40 points over no suffix, and few seams are bad."""
-    items = gate_items.cloze(max(3, int(50 * share)))
+    items = texts.cloze(max(3, int(50 * share)))
     arms = {}
     for signal, pinned, wording in itertools.product(PinSignal, (True, False), Wording):
         switches = replace(
@@ -75,9 +76,9 @@ def w1(pipeline: Pipeline, share: float) -> Figures:
     }
 
 
-def w2(pipeline: Pipeline, share: float) -> Figures:
+def w2(pipeline: Pipeline, share: float, texts: Texts) -> Figures:
     """Median length error at most 2 tokens or 15 %; the arms side by side."""
-    items = gate_items.deletions(max(4, int(200 * share)), SEED)
+    items = texts.deletions(max(4, int(200 * share)), SEED)
     figures: Figures = {"items": len(items)}
     for probing in Probing:
         switches, errors, relative, exact = replace(usual(pipeline), probing=probing), [], [], []
@@ -112,12 +113,12 @@ def w2(pipeline: Pipeline, share: float) -> Figures:
     return figures
 
 
-def w3(pipeline: Pipeline, share: float) -> Figures:
+def w3(pipeline: Pipeline, share: float, texts: Texts) -> Figures:
     """Nothing lost, nothing empty; light proofreading repairs and does not spoil."""
     rng = Random(SEED)
-    lines = gate_items.sentences()[: max(2, int(20 * share))]
+    lines = texts.sentences()[: max(2, int(20 * share))]
     kept, empty, none = [], 0, 0
-    for seed, (line, told) in enumerate(itertools.product(lines, gate_items.INSTRUCTIONS)):
+    for seed, (line, told) in enumerate(itertools.product(lines, texts.instructions)):
         found, _ = propose(pipeline, whole(line, EditKind.REWRITE, seed, told))
         none += not found
         empty += sum(not each.texts[0].strip() for each in found)
@@ -132,7 +133,7 @@ def w3(pipeline: Pipeline, share: float) -> Figures:
                 made == right if was != right else made != right
             )
     return {
-        "edits": len(lines) * len(gate_items.INSTRUCTIONS),
+        "edits": len(lines) * len(texts.instructions),
         "numbers_kept": percent(kept),
         "empty": empty,
         "no_result": none,
@@ -145,15 +146,15 @@ def w3(pipeline: Pipeline, share: float) -> Figures:
     }
 
 
-def w4(pipeline: Pipeline, share: float) -> Figures:
+def w4(pipeline: Pipeline, share: float, texts: Texts) -> Figures:
     """The share of changed words grows from light over medium to full strength."""
-    lines = gate_items.sentences()[: max(2, int(30 * share))]
+    lines = texts.sentences()[: max(2, int(30 * share))]
     changed: dict[str, list[float]] = {strength.value: [] for strength in Strength}
     none = 0
     for seed, line in enumerate(lines):
         for strength in Strength:
             request = replace(
-                whole(line, EditKind.REWRITE, seed, gate_items.INSTRUCTIONS[0]), strength=strength
+                whole(line, EditKind.REWRITE, seed, texts.instructions[0]), strength=strength
             )
             found, _ = propose(pipeline, request)
             none += not found
@@ -168,9 +169,9 @@ def w4(pipeline: Pipeline, share: float) -> Figures:
     }
 
 
-def w5(pipeline: Pipeline, share: float) -> Figures:
+def w5(pipeline: Pipeline, share: float, texts: Texts) -> Figures:
     """First frame within 150 ms, a 40-token infill with three candidates within 2 s."""
-    text = " ".join(gate_items.PROSE.split())
+    text = " ".join(texts.sentences()[:24])
     span = Span(start=150, end=150, lengths=(20, 60))
     request = EditRequest(text=text, spans=(span,), kind=EditKind.INFILL, seed=1, alternatives=3)
     firsts, wholes = [], []
@@ -189,9 +190,9 @@ def w5(pipeline: Pipeline, share: float) -> Figures:
     }
 
 
-def w6(pipeline: Pipeline, share: float) -> Figures:
+def w6(pipeline: Pipeline, share: float, texts: Texts) -> Figures:
     """Pairs for people to judge, which is which in another file."""
-    items = gate_items.deletions(max(2, int(40 * share)), SEED + 1)
+    items = texts.deletions(max(2, int(40 * share)), SEED + 1)
     rng = Random(SEED)
     pairs, key = [], []
     asked = replace(usual(pipeline), wording=Wording.SHOWN)
@@ -211,9 +212,9 @@ def w6(pipeline: Pipeline, share: float) -> Figures:
     return {"pairs": len(pairs), "passed": None, "why": "people have to judge the pairs"}
 
 
-def agreement(pipeline: Pipeline, reference: Pipeline, share: float) -> Figures:
+def agreement(pipeline: Pipeline, reference: Pipeline, share: float, texts: Texts) -> Figures:
     """Part of W5: quantised weights against plain ones on the items of W1, within 3 points."""
-    items = gate_items.cloze(max(3, int(50 * share)))
+    items = texts.cloze(max(3, int(50 * share)))
     both = [share_right(each, items, usual(each)) for each in (pipeline, reference)]
     return {"right": both, "passed": abs(both[0] - both[1]) <= 3}
 
@@ -234,7 +235,7 @@ def opened(model: str | Path, device: str) -> Pipeline:
     return load_pipeline(request, lambda what, done, total: None, lambda: False)
 
 
-GATES: dict[str, Callable[[Pipeline, float], Figures]] = {
+GATES: dict[str, Callable[[Pipeline, float, Texts], Figures]] = {
     "W1": w1, "W2": w2, "W3": w3, "W4": w4, "W5": w5, "W6": w6,
 }  # fmt: skip
 
@@ -246,13 +247,15 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--only", nargs="+", choices=list(GATES), default=list(GATES))
     parser.add_argument("--share", type=float, default=1.0, help="of the items")
+    parser.add_argument("--own", action="store_true", help="the demo model's texts, for a trial")
     parser.add_argument("--name", default="editing_gate")
     options = parser.parse_args()
     pipeline = opened(options.model, options.device)
-    figures = {name: GATES[name](pipeline, options.share) for name in options.only}
+    texts = gate_items.own() if options.own else gate_items.of_the_world()
+    figures = {name: GATES[name](pipeline, options.share, texts) for name in options.only}
     if options.reference:
         reference = opened(options.reference, options.device)
-        figures["agreement"] = agreement(pipeline, reference, options.share)
+        figures["agreement"] = agreement(pipeline, reference, options.share, texts)
     record(options.name, figures)
 
 

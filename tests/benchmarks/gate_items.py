@@ -6,9 +6,11 @@ import inspect
 import itertools
 import re
 import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
-from tests.benchmarks.edit_items import Item
+from tests.benchmarks.edit_items import Item, gap_items, sentence_items
 
 CAPITALS = """Australia Canberra, France Paris, Japan Tokyo, Peru Lima, Kenya Nairobi, Norway Oslo,
 Egypt Cairo, Cuba Havana, Iran Tehran, Iraq Baghdad, Italy Rome, Spain Madrid, Portugal Lisbon,
@@ -34,6 +36,35 @@ The train to the coast leaves from platform 4. It stops in three towns. The ride
 Bicycles go in the last coach. Tickets bought on the train cost more."""
 
 INSTRUCTIONS = ("Make it more formal", "Say it in fewer words", "Put it into the past tense")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a model is judged on."""
+
+    cloze: Callable[[int], list[Item]]  # gaps that the text behind them alone decides
+    deletions: Callable[[int, int], list[Item]]  # sentences or lines that are missing; a seed
+    sentences: Callable[[], list[str]]
+    instructions: tuple[str, ...]
+
+
+def of_the_world() -> Texts:
+    """Texts that any literate model can complete."""
+    return Texts(cloze, deletions, sentences, INSTRUCTIONS)
+
+
+def own() -> Texts:
+    """Texts of the demo model's small world, to try the gate on it."""
+
+    def own_sentences() -> list[str]:
+        return [each.right for each in sentence_items(40)]
+
+    return Texts(
+        gap_items,
+        lambda count, _seed: sentence_items(count),
+        own_sentences,
+        ("Make this more formal", "Make this shorter", "Put this into the past tense"),
+    )
 
 
 def cloze(count: int) -> list[Item]:

@@ -95,22 +95,22 @@ def test_the_proof_counts_what_must_be_there() -> None:
 def test_fuzzed_gaps_keep_what_is_protected_through_a_model(random_model: Pipeline) -> None:
     rng = random.Random(9)
     made = 0
-    for seed in range(8):
-        text = "The quick " + fuzz.document(rng, 6) + "brown fox 4711 jumps over it."
-        span = Span(start=4, end=len(text) - 1, lengths=(2, 9))
-        protected = tuple(found.span() for found in re.finditer(r"brown|4711", text))
+    for seed in range(12):
+        text = "The quick " + fuzz.document(rng, 2) + "brown fox 4711 jumps over it."
+        span = Span(start=4, end=len(text) - 1, length_hint=2 + seed % 3)
+        protected = tuple(found.span() for found in re.finditer(r"fox 4711", text))
         request = ask(text, span, sampling=QUICK, seed=seed, alternatives=2, protected=protected)
         events = outcome(random_model, request)
         for proposal in of(events or [], Proposal):
             made += 1
             new = proposal.texts[0]
-            assert re.search("brown.*4711", new, re.DOTALL)
+            assert "fox 4711" in new
             assert applied(request, (new,)).startswith("The ")
             if not proposal.is_fallback:
                 own = [d for d in of(events, Draft) if d.candidate == proposal.candidate]
                 assert "".join(own[-1].pieces) == new
                 assert len(own[-1].pieces) == len(own[-1].states) == len(own[-1].confidence)
-    assert made
+    assert made > 5
 
 
 def test_protected_words_are_pinned_in_every_draft(demo: Pipeline) -> None:
