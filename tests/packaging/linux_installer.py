@@ -25,7 +25,7 @@ from pathlib import Path
 from tests.packaging.linux_user import SCREEN, User, is_painted, wait, xdotool
 
 ROOT = Path(__file__).parents[2]
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+SUITE = "bookworm"
 LARGEST = 130_000_000  # bytes of a package
 FIRST, SECOND = 20.0, 5.0  # seconds to the window
 BOUND = ("proc", "sys", "dev", "tmp/.X11-unix")
@@ -102,7 +102,7 @@ def debian(work: Path, wheels: Path | None) -> Iterator[Path]:
     base, root = work / "base", work / "debian"
     if not base.exists():
         command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE]
-        subprocess.run([*command, base, MIRROR], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, base, mirror()], check=True, stdout=subprocess.DEVNULL)
     unmount(root)
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(base, root, symlinks=True)
@@ -120,6 +120,13 @@ def debian(work: Path, wheels: Path | None) -> Iterator[Path]:
         yield root
     finally:
         unmount(root)
+
+
+def mirror() -> str:
+    """Where this PC has its own Debian from."""
+    command = ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return next(line.split()[1] for line in lines if line.split()[0] == SUITE)
 
 
 def unmount(root: Path) -> None:
