@@ -42,15 +42,15 @@ Function CheckVersion
   ${EndIf}
   ${VersionCompare} "$Previous" "${VERSION}" $0
   ${If} $0 = 1
-    ${If} ${Cmd} `MessageBox MB_YESNO|MB_ICONQUESTION|MB_DEFBUTTON2 "$(IsNewer)" /SD IDNO IDNO`
+    ${IfNot} ${Cmd} `MessageBox MB_YESNO|MB_ICONQUESTION|MB_DEFBUTTON2 "$(IsNewer)" /SD IDNO IDYES`
       SetErrorLevel ${CODE_NEWER}
       Quit
     ${EndIf}
   ${EndIf}
 FunctionEnd
 
-; A copy that is there is renewed where it is.
-Function FolderPage
+; A copy that is there is renewed where it is, and its licence has been seen.
+Function OnlyTheFirstTime
   ${If} $Previous != ""
     Abort
   ${EndIf}
@@ -58,7 +58,8 @@ FunctionEnd
 
 ; `app` in a folder of something else is not ours to replace.
 Function CheckFolder
-  ${If} ${FileExists} "$INSTDIR\app\*.*"
+  ${If} $Previous == ""
+  ${AndIf} ${FileExists} "$INSTDIR\app\*.*"
   ${AndIfNot} ${FileExists} "$INSTDIR\app\version.json"
     MessageBox MB_OK|MB_ICONEXCLAMATION "$(ForeignFolder)" /SD IDOK
     ${If} ${Silent}
@@ -78,10 +79,20 @@ Function CheckSpace
     !insertmacro FAIL ${CODE_FOLDER} "$(ReadOnly)"
   ${EndIf}
   FileClose $0
-  System::Call 'kernel32::GetDiskFreeSpaceExW(w "$INSTDIR", *l .r0, p 0, p 0)'
-  System::Int64Op $0 / 1000000
-  Pop $0
+  Call FreeMegabytes
   ${If} $0 < ${SIZE_MB}
     !insertmacro FAIL ${CODE_FOLDER} "$(DiskFull)"
   ${EndIf}
+FunctionEnd
+
+; Sets $0 to what is free where Redraft goes.
+Function FreeMegabytes
+  System::Call 'kernel32::GetDiskFreeSpaceExW(w "$INSTDIR", *l .r0, p 0, p 0)'
+  System::Int64Op $0 / 1000000
+  Pop $0
+FunctionEnd
+
+; Files that could not be written: NSIS has said so. What has come so far goes.
+Function .onInstFailed
+  Call DropUnfinished
 FunctionEnd

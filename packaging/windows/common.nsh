@@ -16,7 +16,17 @@
 !macro FAIL CODE TEXT
   StrCpy $Problem "${TEXT}"
   Push ${CODE}
-  Call ${UN}Fail
+  Call ${UN}Undo
+  MessageBox MB_OK|MB_ICONEXCLAMATION "$Problem" /SD IDOK
+  Call ${UN}End
+!macroend
+
+; The same where the user has seen why, and has chosen not to try again.
+!macro GIVE_UP CODE TEXT
+  StrCpy $Problem "${TEXT}"
+  Push ${CODE}
+  Call ${UN}Undo
+  Call ${UN}End
 !macroend
 
 ; Antivirus programs hold new files for a moment: tried again for ten seconds. Sets the error flag.
@@ -33,15 +43,17 @@
 !macroend
 
 !macro COMMON_FUNCTIONS
-Function ${UN}Fail
+Function ${UN}Undo
   Pop $0
+  SetErrorLevel $0
   !if "${UN}" == ""
     Push "failed ($0): $Problem"
     Call Log
     Call DropUnfinished
   !endif
-  SetErrorLevel $0
-  MessageBox MB_OK|MB_ICONEXCLAMATION "$Problem" /SD IDOK
+FunctionEnd
+
+Function ${UN}End
   ${If} ${Silent}
     Quit
   ${EndIf}
@@ -107,7 +119,7 @@ Function ${UN}CheckNotRunning
       FileClose $0
       ${Break}
     ${EndIf}
-    ${If} ${Cmd} `MessageBox MB_RETRYCANCEL|MB_ICONINFORMATION "$(IsRunning)" /SD IDCANCEL IDCANCEL`
+    ${IfNot} ${Cmd} `MessageBox MB_RETRYCANCEL|MB_ICONINFORMATION "$(IsRunning)" /SD IDCANCEL IDRETRY`
       SetErrorLevel ${CODE_RUNNING}
       Quit
     ${EndIf}

@@ -6,6 +6,8 @@
   !define PYTHON_FOLDER "$INSTDIR\python\cpython-${PYTHON}-windows-x86_64-none"
 !endif
 
+!define FULL_MB 20 ; less than this is a full disk
+
 ; Runs a program without a window and keeps what it says. Sets $0 to its exit code, or "error".
 !macro RUN COMMAND
   Push `${COMMAND}`
@@ -84,20 +86,31 @@ Function MakeEnvironment
   Call MakePython
   DetailPrint "$(MakingEnvironment)"
   StrCpy $R0 '"$INSTDIR\app.new\uv.exe"'
-  StrCpy $R1 '--no-config --offline --quiet --color never --cache-dir "$INSTDIR\app.new\cache"'
+  StrCpy $R1 '--no-config --offline --no-progress --color never --cache-dir "$INSTDIR\app.new\cache"'
   !insertmacro RUN '$R0 venv --relocatable --no-python-downloads $R1 --python "${PYTHON_FOLDER}\python.exe" "$INSTDIR\app.new\env"'
   ${If} $0 != 0
+    Call FailIfDiskFull
     !insertmacro FAIL ${CODE_ENVIRONMENT} "$(NoEnvironment)"
   ${EndIf}
   !insertmacro RUN '$R0 pip install --no-deps --no-index --require-hashes $R1 --find-links "$INSTDIR\app.new\wheels" --python "$INSTDIR\app.new\env\Scripts\python.exe" -r "$INSTDIR\app.new\locks\gui-windows.txt"'
   ${If} $0 != 0
+    Call FailIfDiskFull
     !insertmacro FAIL ${CODE_ENVIRONMENT} "$(NoEnvironment)"
   ${EndIf}
   RMDir /r "$INSTDIR\app.new\cache"
   DetailPrint "$(Checking)"
   !insertmacro RUN '"$INSTDIR\app.new\env\Scripts\python.exe" -I -c "import PySide6.QtWidgets, app.__main__"'
   ${If} $0 != 0
+    Call FailIfDiskFull
     !insertmacro FAIL ${CODE_ENVIRONMENT} "$(DoesNotStart)"
+  ${EndIf}
+FunctionEnd
+
+; Where the disk is full, that is why something went wrong.
+Function FailIfDiskFull
+  Call FreeMegabytes
+  ${If} $0 < ${FULL_MB}
+    !insertmacro FAIL ${CODE_FOLDER} "$(DiskFull)"
   ${EndIf}
 FunctionEnd
 
@@ -121,14 +134,15 @@ FunctionEnd
 Function MakePython
   DetailPrint "$(FetchingPython)"
   ${Do}
-    !insertmacro RUN '"$INSTDIR\app.new\uv.exe" python install ${PYTHON} --install-dir "$INSTDIR\python" --no-bin --no-registry --no-config --quiet --color never --system-certs --cache-dir "$INSTDIR\app.new\cache"'
+    !insertmacro RUN '"$INSTDIR\app.new\uv.exe" python install ${PYTHON} --install-dir "$INSTDIR\python" --no-bin --no-registry --no-config --no-progress --color never --system-certs --cache-dir "$INSTDIR\app.new\cache"'
     ${If} $0 == 0
     ${AndIf} ${FileExists} "${PYTHON_FOLDER}\python.exe"
       Return
     ${EndIf}
+    ${TrimNewLines} "$Problem" $Problem
     DetailPrint "$Problem"
-    ${If} ${Cmd} `MessageBox MB_RETRYCANCEL|MB_ICONEXCLAMATION "$(NoPython)" /SD IDCANCEL IDCANCEL`
-      !insertmacro FAIL ${CODE_PYTHON} "$(NoPython)"
+    ${IfNot} ${Cmd} `MessageBox MB_RETRYCANCEL|MB_ICONEXCLAMATION "$(NoPython)" /SD IDCANCEL IDRETRY`
+      !insertmacro GIVE_UP ${CODE_PYTHON} "$(NoPython)"
     ${EndIf}
   ${Loop}
 FunctionEnd
@@ -137,6 +151,7 @@ FunctionEnd
 ; Gives up after ten seconds: the next setup begins with the same.
 Function DropUnfinished
   SetOutPath "$INSTDIR"
+  SetDetailsPrint none
   ${For} $1 1 ${PATIENCE}
     RMDir /r "$INSTDIR\app.new"
     ${IfNot} ${FileExists} "$INSTDIR\app.new\*.*"
@@ -144,6 +159,7 @@ Function DropUnfinished
     ${EndIf}
     Sleep 500
   ${Next}
+  SetDetailsPrint both
 FunctionEnd
 
 ; Pythons that no environment uses any more.

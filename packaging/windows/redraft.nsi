@@ -39,6 +39,7 @@ VIAddVersionKey "LegalCopyright" "Apache License 2.0"
 !include LogicLib.nsh
 !include MUI2.nsh
 !include FileFunc.nsh
+!include TextFunc.nsh
 !include WordFunc.nsh
 !include WinVer.nsh
 !include x64.nsh
@@ -49,6 +50,7 @@ Var Problem  ; what went wrong last, for the log and the user
 
 !define MUI_ICON "redraft.ico"
 !define MUI_UNICON "redraft.ico"
+!define MUI_WELCOMEFINISHPAGE_BITMAP "page.bmp"
 !define MUI_ABORTWARNING
 !define MUI_WELCOMEPAGE_TITLE "$(WelcomeTitle)"
 !define MUI_WELCOMEPAGE_TEXT "$Welcome"
@@ -57,8 +59,9 @@ Var Problem  ; what went wrong last, for the log and the user
 !define MUI_FINISHPAGE_RUN_FUNCTION StartRedraft
 
 !insertmacro MUI_PAGE_WELCOME
+!define MUI_PAGE_CUSTOMFUNCTION_PRE OnlyTheFirstTime
 !insertmacro MUI_PAGE_LICENSE "${PAYLOAD}/licences/Apache-2.0.txt"
-!define MUI_PAGE_CUSTOMFUNCTION_PRE FolderPage
+!define MUI_PAGE_CUSTOMFUNCTION_PRE OnlyTheFirstTime
 !define MUI_PAGE_CUSTOMFUNCTION_LEAVE CheckFolder
 !insertmacro MUI_PAGE_DIRECTORY
 !insertmacro MUI_PAGE_INSTFILES
@@ -113,12 +116,10 @@ FunctionEnd
 ; What a run that was ended half-way left behind: without `app`, the one before comes back.
 Function Recover
   ${If} ${FileExists} "$INSTDIR\app.old\version.json"
-    ${IfNot} ${FileExists} "$INSTDIR\app\version.json"
-      !insertmacro RENAME_FOLDER "$INSTDIR\app.old" "$INSTDIR\app"
-    ${Else}
-      RMDir /r "$INSTDIR\app.old"
-    ${EndIf}
+  ${AndIfNot} ${FileExists} "$INSTDIR\app\version.json"
+    !insertmacro RENAME_FOLDER "$INSTDIR\app.old" "$INSTDIR\app"
   ${EndIf}
+  !insertmacro REMOVE_FOLDER "$INSTDIR\app.old"
 FunctionEnd
 
 Function Register

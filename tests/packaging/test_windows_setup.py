@@ -229,6 +229,11 @@ def test_a_foreign_folder_called_app_stays(wine: Wine, built: SimpleNamespace) -
     assert theirs.read_text() == "x"
 
 
+def test_a_folder_that_cannot_be_written_is_refused(wine: Wine, built: SimpleNamespace) -> None:
+    assert install(wine, built.first, "/D=Z:\\proc\\Redraft") == 7
+    assert not wine.calls()
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_that_fails_leaves_the_old_version_as_it_was(
     wine: Wine, built: SimpleNamespace, step: str
@@ -269,6 +274,32 @@ def test_killed_between_two_renames_the_old_version_comes_back(
     (installed(wine) / "app").rename(installed(wine) / "app.old")
     assert install(wine, built.second, FAKE_FAIL="pip") == 9
     assert contents(installed(wine) / "app") == before
+
+
+@pytest.mark.parametrize("left", ["app.new/uv.exe", "app.old/half of it"])
+def test_what_a_killed_setup_left_is_in_nobody_s_way(
+    wine: Wine, built: SimpleNamespace, left: str
+) -> None:
+    assert install(wine, built.first) == 0
+    (installed(wine) / left).parent.mkdir()
+    (installed(wine) / left).write_text("x")
+    assert install(wine, built.second) == 0
+    assert not list(installed(wine).glob("app.*"))
+
+
+def test_files_that_are_held_for_a_moment_are_waited_for(
+    wine: Wine, built: SimpleNamespace
+) -> None:
+    assert install(wine, built.first) == 0
+    wine.forget()
+    setup = wine.start(built.second, "/S", FAKE_WAIT="check")
+    until(lambda: len(wine.calls()) == 4)
+    in_the_way = installed(wine) / "app.old"  # a name that is taken fails as a file in use does
+    in_the_way.mkdir()
+    time.sleep(7)  # two seconds behind the check
+    in_the_way.rmdir()
+    assert setup.wait(timeout=30) == 0
+    assert wine.registered()["DisplayVersion"] == "0.10.0"
 
 
 def test_one_setup_at_a_time(wine: Wine, built: SimpleNamespace) -> None:

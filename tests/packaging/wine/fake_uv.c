@@ -2,7 +2,7 @@
  *
  * Appends one line a call to the file FAKE_LOG: its name and arguments, then every variable of the
  * environment that could lead uv or Python elsewhere. FAKE_FAIL names the call that fails: python,
- * venv, pip or check; FAKE_WAIT the one that takes ten seconds. pythonw.exe runs until it is ended.
+ * venv, pip or check; FAKE_WAIT the one that takes five seconds. pythonw.exe runs until it is ended.
  */
 #include <stdio.h>
 #include <wchar.h>
@@ -82,7 +82,7 @@ static int act(const wchar_t *call, int argc, wchar_t **argv)
 {
     wchar_t path[MAX_PATH];
     if (is_call(L"FAKE_WAIT", call))
-        Sleep(10000);
+        Sleep(5000);
     if (is_call(L"FAKE_FAIL", call)) {
         fprintf(stderr, "error: this call was told to fail\n");
         return 2;
