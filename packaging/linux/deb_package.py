@@ -29,8 +29,8 @@ QT_LIBRARIES = (
     "libxkbcommon-x11-0", "libxkbcommon0", "zlib1g",
 )  # fmt: skip
 DEPENDS = ("python3 (>= 3.11)", "libc6 (>= 2.34)", "libstdc++6", *QT_LIBRARIES)
-# A desktop has one of the first; an NVIDIA GPU wants the others for the fastest kernels.
-SUGGESTS = ("zenity | kdialog | libnotify-bin", "gcc", "python3-dev")
+RECOMMENDS = ("gcc | clang", "python3-dev")  # Triton makes its helper with them, once for a GPU
+SUGGESTS = ("zenity | kdialog | libnotify-bin",)  # a desktop has one
 
 
 def build(output: Path, python_archive: Path | None = None) -> Path:
@@ -97,10 +97,11 @@ def control_file(project: Project, installed_kib: int) -> str:
         "Maintainer": MAINTAINER,
         "Installed-Size": str(installed_kib),
         "Depends": ", ".join(DEPENDS),
+        "Recommends": ", ".join(RECOMMENDS),
         "Suggests": ", ".join(SUGGESTS),
         "Description": f"{project.description.rstrip('.')}\n"
         " Redraft is a chat and an editor for text-diffusion models. A small demo model comes\n"
-        " along. The engine is fetched at the first start, about 200 MB, or 3 GB for a GPU.",
+        " along. The engine is fetched at the first start, about 250 MB, or 3 GB for a GPU.",
     }
     return "".join(f"{name}: {value}\n" for name, value in fields.items())
 

@@ -37,12 +37,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--wheels", type=Path)
+    parser.add_argument("--packages", type=Path, help="a folder with packages, instead of new ones")
     options = parser.parse_args()
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
         sys.exit(f"Install {', '.join(missing)} first.")
     work = options.work.resolve()
     (work / "pictures").mkdir(parents=True, exist_ok=True)
-    deb, run = (build(kind, work) for kind in ("deb", "run"))
+    if options.packages:
+        deb, run = (next(options.packages.glob(f"*.{kind}")) for kind in ("deb", "run"))
+    else:
+        deb, run = (build(kind, work) for kind in ("deb", "run"))
     with screen(), debian(work, options.wheels) as root:
         install_deb(root, deb)
         live(User(root, "anna", "redraft", work, options.wheels))
@@ -105,7 +109,7 @@ def debian(work: Path, wheels: Path | None) -> Iterator[Path]:
         subprocess.run([*command, base, mirror()], check=True, stdout=subprocess.DEVNULL)
     unmount(root)
     shutil.rmtree(root, ignore_errors=True)
-    shutil.copytree(base, root, symlinks=True)
+    subprocess.run(["cp", "--archive", base, root], check=True)  # its devices as devices
     for name in ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt"):
         shutil.copy(f"/{name}", root / name)
     for path in Path("/etc/apt/apt.conf.d").iterdir():

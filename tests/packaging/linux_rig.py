@@ -29,7 +29,7 @@ def wheel(folder: Path, name: str, version: str, files: dict[str, str]) -> Path:
     members = files | {f"{info}/METADATA": about, f"{info}/WHEEL": tag, f"{info}/RECORD": ""}
     with zipfile.ZipFile(path, "w") as archive:
         for member, text in members.items():
-            archive.writestr(member, text)
+            archive.writestr(zipfile.ZipInfo(member, (2026, 1, 1, 0, 0, 0)), text)
     return path
 
 
