@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.layers import COMPLETE, Flavour, Installed, Layers, installed
+from app.layers import COMPLETE, Flavour, Installed, Layers, installed, remove_old_runtimes
 from app.state.setup import making
 from app.state.setup.gpu import Gpu, find_gpu, parse_gpus, why_not
 from app.state.setup.making import Cancelled, Stage, make
@@ -297,6 +297,26 @@ def test_layers_of_other_versions_go_after_a_good_start(qtbot, start, layers):
     qtbot.waitUntil(lambda: not old.exists(), timeout=10_000)
     assert setup.state.used is Flavour.CPU
     assert layers.is_whole(Flavour.CPU)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there they lie in the user's home")
+def test_environments_of_other_versions_go_unless_one_is_being_made(tmp_path, monkeypatch):
+    import fcntl
+
+    runtime = tmp_path / "runtime"
+    for name in ("0.1.0", "0.2.0", "0.3.0.part"):
+        (runtime / name / "env").mkdir(parents=True)
+    monkeypatch.setattr(sys, "prefix", str(runtime / "0.2.0" / "env"))
+    with (runtime / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_old_runtimes(tmp_path)
+        assert len(list(runtime.iterdir())) == 4
+    remove_old_runtimes(tmp_path)
+    assert {path.name for path in runtime.iterdir()} == {"0.2.0", "lock"}
+    monkeypatch.setattr(sys, "prefix", "/usr")  # not one of ours: nothing goes
+    (runtime / "0.1.0").mkdir()
+    remove_old_runtimes(tmp_path)
+    assert (runtime / "0.1.0").exists()
 
 
 def test_closing_ends_what_is_running(qtbot, start, index):

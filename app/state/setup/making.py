@@ -199,6 +199,9 @@ def _run(
             creationflags=0x08004000 if sys.platform == "win32" else 0,  # quiet, no black window
         )
         try:
+            if sys.platform != "win32":
+                with suppress(psutil.Error):
+                    psutil.Process(child.pid).nice(5)  # the user comes first
             while True:
                 with suppress(subprocess.TimeoutExpired):
                     return child.wait(PERIOD)
