@@ -17,7 +17,7 @@ _ALIGNED = 8  # bytes; views as int64 begin at multiples
 
 
 class Outbox:
-    """Memory for tensors like `shapes`, and a copy of it on the host."""
+    """Memory for some tensors, and a copy of it on the host."""
 
     def __init__(self, like: Mapping[str, Tensor]) -> None:
         """like: by name, all on one device. Their values are not taken."""
