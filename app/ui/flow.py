@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 
+LINES = 8  # pixels between two lines
+
 
 class Flow(QLayout):
     """As wide as its widest widget at least; as high as its lines need. Hidden ones take no room."""
@@ -62,7 +64,7 @@ class Flow(QLayout):
                 continue
             size = item.sizeHint().boundedTo(QSize(max(1, room.width()), item.sizeHint().height()))
             if line and x + size.width() > room.right() + 1:
-                x, y, line = room.x(), y + line + self.spacing(), 0
+                x, y, line = room.x(), y + line + LINES, 0
             if is_moving:
                 item.setGeometry(QRect(QPoint(x, y), size))
             x, line = x + size.width() + self.spacing(), max(line, size.height())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
@@ -20,7 +21,7 @@ LARGE = "model.safetensors"
 NAMES = ("config.json", LARGE, "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
          "generation_config.json")  # fmt: skip
 STORED = ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "OLLAMA_MODELS", "LLAMA_CACHE")
-SLOW = 60_000  # milliseconds: a child process imports torch
+SLOW = 120_000  # milliseconds; never waited for in a run that passes. A child imports torch
 
 
 def demo_hub() -> FakeHub:
@@ -31,12 +32,13 @@ def demo_hub() -> FakeHub:
     return hub
 
 
-def on(pc: str):
-    """The real jobs, on an example PC."""
+def on(pc: str | Hardware):
+    """The real jobs, on an example PC: one of `PCS` by name, or another."""
+    hardware = PCS[pc] if isinstance(pc, str) else pc
 
     def run(request: JobRequest, report, cancelled) -> JobResult | Hardware:
         if request.kind is JobKind.DOCTOR:
-            return PCS[pc]
+            return hardware
         return run_job(request, report, cancelled)
 
     return run
@@ -82,8 +84,10 @@ def labels(widget) -> list[str]:
 
 
 def lonely(monkeypatch, tmp_path: Path, hub: FakeHub) -> None:
-    """Nothing of this PC's own is found, and nothing but the fake hub is asked."""
+    """Nothing of this PC's own is found, nothing but the fake hub is asked, and the disk has room."""
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     for name in STORED:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    roomy = shutil.disk_usage(tmp_path)._replace(free=400_000_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: roomy)

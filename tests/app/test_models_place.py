@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from app.ui.places import CHAT, MODELS
 from engine.checkpoint.durable import sole_writer
 from engine.folders import model_folder
 from engine.messages import EngineFault, ErrorKind, JobKind, ModelState
+from engine.store.library import library
 from engine.store.names import LOCK
 from tests.app.driving import press, seen
 from tests.app.models_kit import (
@@ -102,7 +104,7 @@ def test_the_plan_follows_the_slider_before_anything_is_fetched(qtbot, start, hu
     assert "262,144 tokens" in slider.accessibleDescription()
 
 
-def test_what_does_not_fit_says_so_and_can_be_tried_anyway(qtbot, start, hub):
+def test_what_does_not_fit_says_so(qtbot, start, hub):
     running = start(run_job=on("rtx_3060"))
     pane = show_models(qtbot, running)
     qtbot.waitUntil(lambda: pane.library.details.plan.plan is not None)
@@ -111,6 +113,93 @@ def test_what_does_not_fit_says_so_and_can_be_tried_anyway(qtbot, start, hub):
     qtbot.waitUntil(lambda: "does not fit" in pane.library.details.plan.verdict)
     assert running.models.recommendation.entry_id == "demo"
     assert "GPU memory" in running.models.recommendation.reason
+
+
+def test_what_does_not_fit_can_be_tried_anyway(qtbot, start, hub):
+    gpu = replace(PCS["rtx_3060"].gpus[0], memory_free=1 << 20)
+    requests = []
+
+    def load(request, report, cancelled):
+        requests.append(request)
+        return FakePipeline(answering("Here."))
+
+    running = start(load=load, run_job=on(replace(PCS["rtx_3060"], gpus=(gpu,))))
+    pane = show_models(qtbot, running)
+    details = pane.library.details
+    pane.library.show_entry("demo")
+    qtbot.waitUntil(lambda: "does not fit" in details.plan.verdict)
+    slider = details.plan._context
+    qtbot.keyClick(slider, Qt.Key.Key_Home)
+    press(qtbot, details, "Load anyway")
+    answer(qtbot, "Load anyway")
+    qtbot.waitUntil(lambda: len(requests) == 2)
+    assert requests[-1].load_anyway
+    assert requests[-1].max_context == details.plan.context == 2048
+
+
+def test_what_the_loaded_model_takes_counts_as_free_for_the_next(qtbot, start, hub):
+    running = start(run_job=on("rtx_4090"))
+    qtbot.waitUntil(lambda: running.status.state.phase is Phase.READY)
+    show_models(qtbot, running)
+    held = running.status.state.ready.memory_bytes
+    assert held
+    assert running.models.hardware.without_ours.free == PCS["rtx_4090"].free + held
+    assert running.models.hardware.hardware.free == PCS["rtx_4090"].free
+
+
+def test_a_folder_of_ones_own_is_used_where_it_is(qtbot, start, hub, tmp_path):
+    mine = tmp_path / "mine"
+    shutil.copytree(model_folder("demo"), mine)
+    running = start(run_job=on("no_gpu"))
+    pane = show_models(qtbot, running)
+    running.models.library.name_place(str(mine))
+    qtbot.waitUntil(lambda: running.models.library.entry(str(mine)) is not None)
+    pane.library.show_entry(running.models.library.entry(str(mine)).id)
+    wait_said(qtbot, running, "used where it is")
+    assert "Delete…" not in seen(pane.library.details)
+    press(qtbot, pane.library.details, "Take off the list")
+    qtbot.waitUntil(lambda: running.models.library.entry(str(mine)) is None)
+    assert (mine / "config.json").exists()
+
+
+def test_a_model_is_moved(qtbot, start, hub, tmp_path):
+    running = start(run_job=on("no_gpu"))
+    begin_download(qtbot, running, hub)
+    wait_said(qtbot, running, "is here and checked.")
+    entry = next(each for each in running.models.library.entries if each.repo)
+    running.models.work.move(entry, str(tmp_path / "elsewhere"))
+    wait_said(qtbot, running, "is moved.")
+    assert not Path(entry.path).exists()
+    assert (tmp_path / "elsewhere" / Path(entry.path).name / LARGE).exists()
+
+
+def test_a_damaged_catalogue_is_said_and_the_demo_is_still_there(qtbot, start, hub, tmp_path):
+    broken = tmp_path / "catalogue.json"
+    broken.write_text("{")
+
+    def run(request, report, cancelled):
+        if request.kind is JobKind.LIBRARY:
+            return library(Path(request.home), request.also, catalogue=broken)
+        return on("no_gpu")(request, report, cancelled)
+
+    running = start(run_job=run)
+    pane = show_models(qtbot, running)
+    qtbot.waitUntil(pane.notice.isVisible)
+    assert pane.library.text.startswith("Demo model | Ready to run")
+
+
+def test_tab_goes_through_the_place_from_the_list_to_the_next_step(qtbot, start, hub):
+    running = start(run_job=on("rtx_4090"))
+    pane = show_models(qtbot, running)
+    pane.library.show_entry(running.models.recommendation.entry_id)
+    qtbot.waitUntil(lambda: pane.library.details.plan.plan is not None)
+    pane.library.list.setFocus()
+    names = []
+    for _ in range(8):
+        qtbot.keyClick(running.window, Qt.Key.Key_Tab)
+        focus = running.window.focusWidget()
+        names.append(focus.accessibleName() or focus.text())
+    assert names.index("Download 18.9 GB") < names.index("Context length")
 
 
 def test_a_model_is_unloaded_and_the_next_question_loads_it(qtbot, start, hub):

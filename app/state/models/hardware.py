@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from PySide6.QtCore import QObject, Signal
 
 from app.state.models.jobs import Jobs, Listener
@@ -17,9 +20,12 @@ class HardwareStatus(QObject):
 
     changed = Signal()
 
-    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(self, jobs: Jobs, held: Callable[[], int], parent: QObject | None = None) -> None:
+        """held: bytes that the loaded model takes where models run; 0 without one."""
         super().__init__(parent)
         self._jobs = jobs
+        self._held = held
+        self._ours = 0  # bytes that were held when it was looked
         self._hardware: Hardware | None = None
         self._error: EngineError | None = None
         self._is_checking = False
@@ -28,6 +34,20 @@ class HardwareStatus(QObject):
     def hardware(self) -> Hardware | None:
         """None before the first check-up has ended."""
         return self._hardware
+
+    @property
+    def without_ours(self) -> Hardware | None:
+        """As it would be without the model that is loaded: it goes before another one comes."""
+        found = self._hardware
+        if found is None or not self._ours:
+            return found
+        gpus = tuple(
+            replace(gpu, memory_free=min(gpu.memory_total, gpu.memory_free + self._ours))
+            if gpu.is_usable
+            else gpu
+            for gpu in found.gpus
+        )
+        return replace(found, gpus=gpus, memory_free=found.memory_free + self._ours)
 
     @property
     def error(self) -> EngineError | None:
@@ -56,6 +76,7 @@ class HardwareStatus(QObject):
 
     def _on_done(self, hardware: Hardware) -> None:
         self._is_checking, self._hardware = False, hardware
+        self._ours = self._held()
         self.changed.emit()
 
     def _on_failed(self, error: EngineError) -> None:

@@ -43,7 +43,7 @@ class Models(QObject):
         self.settings = settings
         jobs = Jobs(bridge, self)
         self.library = ModelLibrary(jobs, settings, data, self)
-        self.hardware = HardwareStatus(jobs, self)
+        self.hardware = HardwareStatus(jobs, self._held, self)
         self.planners = Planners(self.hardware, self)
         self.work = ModelWork(jobs, self.library, settings, self)
         self._recommendation: Recommendation | None = None
@@ -130,13 +130,17 @@ class Models(QObject):
         if not (self.status.is_demo and is_there):
             self._load(LoadRequest(model=DEMO))
 
+    def _held(self) -> int:
+        ready = self.status.state.ready
+        return 0 if ready is None else ready.memory_bytes
+
     def _load(self, request: LoadRequest) -> None:
         self._chosen = request
         self.status.load_model(request)
 
     def _on_changed(self) -> None:
         found = recommend(
-            self.library.entries, self.planner, self.hardware.hardware, self.library.free
+            self.library.entries, self.planner, self.hardware.without_ours, self.library.free
         )
         if found != self._recommendation:
             self._recommendation = found

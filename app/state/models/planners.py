@@ -41,7 +41,7 @@ class Planners(QObject):
         """
         if not entry.config:
             return None
-        hardware = self._hardware.hardware
+        hardware = self._hardware.without_ours
         device = "cuda" if hardware is None else hardware.device
         key = (entry.config, weights or entry.scheme, device)
         if key not in self._sheets:
