@@ -10,14 +10,18 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import logging
 import os
 import re
 import shutil
 import sys
+import sysconfig
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 COMPLETE = "redraft-layer.json"  # written last into a layer
 _TORCH = re.compile(r"^torch==(?P<version>[\d.]+)", re.MULTILINE)
@@ -107,13 +111,16 @@ class Layers:
         return next((each for each in order if self.is_whole(each)), None)
 
     def activate(self) -> Flavour | None:
-        """Lets this process and its children import from the best layer, before all else."""
+        """Lets this process import from the best layer, before all else.
+
+        Other processes of the same environment, such as the engine's children, do so as well.
+        """
         flavour = self.best()
         if flavour is not None:
-            path = str(self.path(flavour))
-            sys.path.insert(0, path)
-            os.environ["PYTHONPATH"] = path
+            sys.path.insert(0, str(self.path(flavour)))
             importlib.invalidate_caches()
+            if installed() == self.installed:
+                _tell_environment(self.path(flavour))
         return flavour
 
     def discard(self, flavour: Flavour) -> None:
@@ -154,6 +161,21 @@ def remove_old_runtimes(data: Path) -> None:
         for path in own.parent.iterdir():
             if path.is_dir() and path != own:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _tell_environment(layer: Path) -> None:
+    """Every interpreter of this environment finds the layer. No variable does that: programs that
+    the window opens would have it, too.
+    """
+    note = Path(sysconfig.get_path("purelib")) / "redraft-layer.pth"
+    words = f"import sys; sys.path.append({str(layer)!a})\n"  # an old Python reads ASCII alone
+    try:
+        if not note.exists() or note.read_text(encoding="ascii") != words:
+            part = note.with_suffix(".part")
+            part.write_text(words, encoding="ascii")
+            part.replace(note)
+    except OSError:
+        log.exception("the engine's children do not know of %s", layer)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from app.layers import COMPLETE, Flavour, Installed, Layers, installed, remove_old_runtimes
+from app.paths import ASSETS
 from app.state.setup import making
 from app.state.setup.gpu import Gpu, find_gpu, parse_gpus, why_not
 from app.state.setup.making import Cancelled, Stage, make
@@ -27,7 +29,6 @@ DRIVERS = {"new": "580.65.06, 8.9", "old": "535.183.01, 8.9", "ancient GPU": "58
 def own_search_path(monkeypatch):
     """A layer that is activated is for this test alone."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.delenv(making.OVERRIDE, raising=False)
 
 
@@ -91,8 +92,29 @@ def test_a_layer_is_fetched_checked_and_used_before_all_else(layers: Layers):
     assert seen[-1].stage is Stage.CHECKING
     assert layers.best() is Flavour.CPU
     assert layers.activate() is Flavour.CPU
-    assert sys.path[0] == os.environ["PYTHONPATH"] == str(layers.path(Flavour.CPU))
+    assert sys.path[0] == str(layers.path(Flavour.CPU))
     assert [path.name for path in layers.folder.iterdir()] == [layers.path(Flavour.CPU).name]
+
+
+def test_every_process_of_the_environment_finds_the_layer(layers: Layers, tmp_path: Path):
+    make_one(layers)
+    environment = tmp_path / "Ünï env"
+    uv = [layers.installed.uv, "venv", "--quiet", "--no-config", "--python", sys.executable]
+    subprocess.run([*uv, environment], check=True)
+    (environment / "installed-from").write_text(str(layers.installed.folder), encoding="utf-8")
+    python = [environment / "bin" / "python", "-I", "-c"]
+    begin = (
+        f"import sys, pathlib; sys.path.insert(0, {str(ASSETS.parent)!r})\n"
+        f"from app.layers import layers_in; layers_in(pathlib.Path({str(tmp_path)!r})).activate()"
+    )
+    layers.folder.rename(tmp_path / "layers")
+    before = subprocess.run([*python, "import torch"], capture_output=True, check=False)
+    assert before.returncode == 1
+    subprocess.run([*python, begin], check=True)
+    version = subprocess.check_output(
+        [*python, "import torch; print(torch.__version__)"], text=True
+    )
+    assert version.strip() == f"{setup_rig.VERSION}+tiny"
 
 
 def test_the_gpu_goes_before_the_processor(layers: Layers):

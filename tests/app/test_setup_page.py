@@ -23,7 +23,6 @@ from tests.app import setup_rig
 @pytest.fixture(autouse=True)
 def own_search_path(monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.delenv("REDRAFT_WHEELS", raising=False)
 
 

@@ -13,7 +13,6 @@ fetched. Times depend on what else the PC does.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -134,9 +133,14 @@ def mirror() -> str:
 
 
 def unmount(root: Path) -> None:
-    for name in (*BOUND, "wheels"):
-        if os.path.ismount(root / name):
-            subprocess.run(["umount", "-l", root / name], check=True)
+    """All that is mounted below `root`; nothing may be removed there before."""
+    for _ in range(10):
+        mounts = Path("/proc/mounts").read_text("utf-8").splitlines()
+        below = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{root}/")]
+        if not below:
+            return
+        subprocess.run(["umount", "--lazy", *below], check=True)
+    raise AssertionError(f"something stays mounted below {root}")
 
 
 def inside(root: Path, *command: str, **variables: str) -> str:
@@ -241,7 +245,7 @@ def no_network(user: User) -> None:
     """A first start with no network and no wheels: the window is there and says what is missing."""
     for name in ("layers", "cache", "runtime"):
         shutil.rmtree(user.home / ".local/share/redraft" / name)
-    seconds = window_of(user, FIRST, prefix=("unshare", "--net"), REDRAFT_WHEELS="")
+    seconds = window_of(user, FIRST, prefix=("/usr/bin/unshare", "--net"), REDRAFT_WHEELS="")
     say(f"without network the first window comes after {seconds:.1f} s")
     wait(lambda: "cannot be reached" in user.said(), 120)
     time.sleep(1)

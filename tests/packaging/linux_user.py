@@ -35,7 +35,8 @@ class User:
             "LANG": "C.UTF-8",
             **self._wheels,
         } | more
-        command = ["chroot", f"--userspec={self._name}:{self._name}", self._root, self._command]
+        chroot = shutil.which("chroot", path="/usr/sbin:/sbin:/usr/bin")
+        command = [chroot, f"--userspec={self._name}:{self._name}", self._root, self._command]
         self._process = subprocess.Popen(
             [*prefix, *map(str, command)], env=variables, start_new_session=True
         )
