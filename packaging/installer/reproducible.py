@@ -28,13 +28,15 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def write_zip(target: Path, members: Mapping[str, bytes]) -> None:
-    """A zip file of these members in this order, whole or not there."""
+    """A zip file of these members in this order, whole or not there.
+
+    Not compressed: what comes of that depends on the zlib at hand, and every installer compresses.
+    """
     part = target.with_name(target.name + ".part")
     stamp = time.gmtime(max(epoch(), 315_532_800))[:6]  # a zip file knows nothing before 1980
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         for name, data in members.items():
             info = zipfile.ZipInfo(name, stamp)
-            info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3  # Unix, wherever this runs
             info.external_attr = 0o100644 << 16
             archive.writestr(info, data)

@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import payload
 from platforms import WINDOWS, WINDOWS_PYTHON
@@ -23,12 +23,12 @@ from reproducible import epoch, files_below, settle, sha256
 
 FOLDER = Path(__file__).resolve().parent
 PYTHON_MEGABYTES = 150  # unpacked, where it is fetched; only for the question whether it fits
-_STORED = (".whl",)  # compressed already
 
 
 def build(output: Path, python_archive: Path | None = None) -> Path:
     """Writes `redraft-<version>-windows-x64.exe` into `output`. Raises `BuildError`."""
     project = read_project()
+    _makensis()
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)
         payload.assemble(project, WINDOWS, work / "payload")
@@ -39,9 +39,6 @@ def build(output: Path, python_archive: Path | None = None) -> Path:
 
 def pack(project: Project, work: Path, output: Path, python_id: str | None = None) -> Path:
     """Makes the installer of the folder `payload` in `work`, and of `python` if it has an id."""
-    makensis = shutil.which("makensis")
-    if makensis is None:
-        raise BuildError("The installer for Windows is made by NSIS: apt install nsis")
     target = output / f"{project.name}-{project.version}-windows-x64.exe"
     carried = work / "payload"
     shutil.copyfile(FOLDER / "redraft.ico", carried / "redraft.ico")
@@ -51,7 +48,7 @@ def pack(project: Project, work: Path, output: Path, python_id: str | None = Non
     if python_id is not None:
         defines["PYTHON_ID"] = python_id[:12]
     part = work / target.name
-    _make(makensis, {**defines, "OUTPUT": str(part)})
+    _make({**defines, "OUTPUT": str(part)})
     shutil.copyfile(part, target)
     return target
 
@@ -60,12 +57,26 @@ def unpack_python(archive: Path, folder: Path) -> None:
     """Raises `BuildError` for an archive that lacks what Redraft and Triton need of a Python."""
     try:
         with tarfile.open(archive) as packed:
-            packed.extractall(folder.parent, filter="data")
+            for member in packed:
+                if member.isfile():
+                    _unpack(packed, member, folder)
     except (OSError, tarfile.TarError) as error:
         raise BuildError(f"{archive} cannot be unpacked: {error}") from error
     needed = ("python.exe", "pythonw.exe", "include/Python.h", "libs", "Lib/venv")
     if missing := [name for name in needed if not (folder / name).exists()]:
         raise BuildError(f"{archive} has no python/{', python/'.join(missing)}.")
+
+
+def _unpack(packed: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    top, *inside = PurePosixPath(member.name).parts
+    if top != "python" or ".." in inside:
+        raise BuildError(f"{member.name} should not be in an archive with Python.")
+    target = folder.joinpath(*inside)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    content = packed.extractfile(member)
+    assert content is not None  # a file, as was asked before
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _defines(project: Project, carried: Path) -> dict[str, str]:
@@ -95,14 +106,29 @@ def _file_commands(folder: Path) -> Iterator[str]:
         if inside != place:
             yield f'SetOutPath "$INSTDIR\\app.new\\{inside}"'
             place = inside
-        yield f"SetCompress {'off' if path.suffix in _STORED else 'auto'}"
+        yield f"SetCompress {'off' if _is_dense(path) else 'auto'}"
         yield f'File "{path}"'
     yield "SetCompress auto\n"
 
 
-def _make(makensis: str, defines: dict[str, str]) -> None:
+def _is_dense(path: Path) -> bool:
+    """Whether compressing the file once more would only cost time."""
+    if path.suffix != ".whl":
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(each.compress_type != zipfile.ZIP_STORED for each in archive.infolist())
+
+
+def _makensis() -> str:
+    found = shutil.which("makensis")
+    if found is None:
+        raise BuildError("The installer for Windows is made by NSIS: apt install nsis")
+    return found
+
+
+def _make(defines: dict[str, str]) -> None:
     done = subprocess.run(
-        [makensis, "-V2", "-WX", "-INPUTCHARSET", "UTF8", "-NOCD",
+        [_makensis(), "-V2", "-WX", "-INPUTCHARSET", "UTF8", "-NOCD",
          *(f"-D{name}={value}" for name, value in defines.items()), "redraft.nsi"],
         cwd=FOLDER,
         env={"SOURCE_DATE_EPOCH": str(epoch()), "LC_ALL": "C.UTF-8"},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -153,3 +155,55 @@ def test_a_folder_s_files_get_one_time_and_mode(parts: Any, tmp_path: Path) -> N
     }
     time = reproducible.epoch()
     assert seen == {"tool": ("755", time), "sub/text": ("644", time), "sub": ("755", time)}
+
+
+def archive_of(folder: Path, names: list[str]) -> Path:
+    """A standalone Python as it is published, as far as its names go."""
+    path = folder / "python.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return path
+
+
+PYTHON = ["python.exe", "pythonw.exe", "include/Python.h", "libs/python3.lib", "Lib/venv/x.py"]
+
+
+def test_a_standalone_python_is_unpacked(parts: Any, tmp_path: Path) -> None:
+    archive = archive_of(tmp_path, [f"python/{name}" for name in PYTHON])
+    parts("windows_setup").unpack_python(archive, tmp_path / "work" / "python")
+    there = {
+        path.relative_to(tmp_path / "work" / "python") for path in tmp_path.rglob("python/**/*")
+    }
+    assert set(map(Path, PYTHON)) <= there
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ([f"python/{name}" for name in PYTHON if name != "include/Python.h"], "Python.h"),
+        (["python/../../outside.exe"], "should not be"),
+        (["/outside.exe", *PYTHON], "should not be"),
+        (["python"], "has no"),
+    ],
+)
+def test_an_archive_that_triton_could_not_use_is_refused(
+    parts: Any, tmp_path: Path, names: list[str], why: str
+) -> None:
+    archive = archive_of(tmp_path, names)
+    with pytest.raises(parts("project").BuildError, match=why):
+        parts("windows_setup").unpack_python(archive, tmp_path / "work" / "python")
+    assert not (tmp_path / "outside.exe").exists()
+
+
+def test_the_command_says_in_a_sentence_what_is_missing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "build_installer.py", "windows", "--output", tmp_path],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "The installer for Windows is made by NSIS: apt install nsis\n"

@@ -6,23 +6,20 @@ Not seen here: Windows itself, and Python on it. `tests/packaging/windows_instal
 from __future__ import annotations
 
 import importlib
-import shutil
 import struct
-import subprocess
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tests.packaging.wine.setups import (
-    KEY,
     Wine,
-    build_setup,
-    build_stand_in,
+    contents,
+    install,
+    installed,
     missing_tools,
-    new_windows,
+    uninstall,
 )
 
 pytestmark = pytest.mark.skipif(
@@ -38,73 +35,6 @@ FOREIGN = {
     "VIRTUAL_ENV": "C:\\elsewhere",
     "CONDA_PREFIX": "C:\\elsewhere",
 }
-STEPS = {"python": 8, "pip": 9, "check": 9}  # which call fails: the exit code
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """Installers of two versions, and one that brings its own Python."""
-    folder = tmp_path_factory.mktemp("setups")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("windows", "installer", "."):
-            patch.syspath_prepend(str(Path(__file__).parents[2] / "packaging" / name))
-        uv = build_stand_in(folder)
-        return SimpleNamespace(
-            uv=uv,
-            first=build_setup(folder, uv, "0.9.0"),
-            second=build_setup(folder, uv, "0.10.0"),
-            with_python=build_setup(folder, uv, "0.10.0", with_python=True),
-            again=lambda place: build_setup(place, uv, "0.9.0"),
-            payload=folder / "work-0.9.0-False" / "payload",
-        )
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
-    wine = new_windows(tmp_path_factory.mktemp("wine") / "prefix")
-    yield wine
-    wine.end()
-    shutil.rmtree(wine.prefix, ignore_errors=True)
-
-
-@pytest.fixture
-def wine(machine: Wine) -> Iterator[Wine]:
-    """A Windows on which Redraft never was."""
-    machine.forget()
-    yield machine
-    machine.run("reg", "delete", KEY, "/f")
-    for folder in (
-        machine.local / "Programs",
-        machine.local / "redraft",
-        machine.drive / "Pröbe 名",
-    ):
-        shutil.rmtree(folder, ignore_errors=True)
-    machine.on_desktop.unlink(missing_ok=True)
-    machine.in_start_menu.unlink(missing_ok=True)
-
-
-def install(wine: Wine, setup: Path, *words: str, **environment: str) -> int:
-    wine.forget()
-    return wine.run(setup, "/S", *words, **environment)
-
-
-def installed(wine: Wine) -> Path:
-    return wine.local / "Programs" / "Redraft"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_it_is_a_program_for_64_bits_without_administrator(built: SimpleNamespace) -> None:
@@ -234,105 +164,6 @@ def test_a_folder_that_cannot_be_written_is_refused(wine: Wine, built: SimpleNam
     assert not wine.calls()
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_step_that_fails_leaves_the_old_version_as_it_was(
-    wine: Wine, built: SimpleNamespace, step: str
-) -> None:
-    assert install(wine, built.first) == 0
-    before = contents(installed(wine) / "app")
-    assert install(wine, built.second, FAKE_FAIL=step) == STEPS[step]
-    assert contents(installed(wine) / "app") == before
-    assert not list(installed(wine).glob("app.*"))
-    assert wine.registered()["DisplayVersion"] == "0.9.0"
-    log = (installed(wine) / "setup.log").read_text(encoding="utf-16")
-    assert "error: this call was told to fail" in log
-    assert install(wine, built.second) == 0
-    assert wine.registered()["DisplayVersion"] == "0.10.0"
-
-
-def test_a_setup_that_was_killed_is_made_up_for_by_the_next(
-    wine: Wine, built: SimpleNamespace
-) -> None:
-    assert install(wine, built.first) == 0
-    before = contents(installed(wine) / "app")
-    wine.forget()
-    killed = wine.start(built.second, "/S", FAKE_WAIT="pip")
-    until(lambda: len(wine.calls()) == 3)
-    wine.end()
-    killed.wait(timeout=20)
-    assert contents(installed(wine) / "app") == before
-    assert install(wine, built.second) == 0
-    assert wine.registered()["DisplayVersion"] == "0.10.0"
-    assert not list(installed(wine).glob("app.*"))
-
-
-def test_killed_between_two_renames_the_old_version_comes_back(
-    wine: Wine, built: SimpleNamespace
-) -> None:
-    assert install(wine, built.first) == 0
-    before = contents(installed(wine) / "app")
-    (installed(wine) / "app").rename(installed(wine) / "app.old")
-    assert install(wine, built.second, FAKE_FAIL="pip") == 9
-    assert contents(installed(wine) / "app") == before
-
-
-@pytest.mark.parametrize("left", ["app.new/uv.exe", "app.old/half of it"])
-def test_what_a_killed_setup_left_is_in_nobody_s_way(
-    wine: Wine, built: SimpleNamespace, left: str
-) -> None:
-    assert install(wine, built.first) == 0
-    (installed(wine) / left).parent.mkdir()
-    (installed(wine) / left).write_text("x")
-    assert install(wine, built.second) == 0
-    assert not list(installed(wine).glob("app.*"))
-
-
-def test_files_that_are_held_for_a_moment_are_waited_for(
-    wine: Wine, built: SimpleNamespace
-) -> None:
-    assert install(wine, built.first) == 0
-    wine.forget()
-    setup = wine.start(built.second, "/S", FAKE_WAIT="check")
-    until(lambda: len(wine.calls()) == 4)
-    in_the_way = installed(wine) / "app.old"  # a name that is taken fails as a file in use does
-    in_the_way.mkdir()
-    time.sleep(7)  # two seconds behind the check
-    in_the_way.rmdir()
-    assert setup.wait(timeout=30) == 0
-    assert wine.registered()["DisplayVersion"] == "0.10.0"
-
-
-def test_one_setup_at_a_time(wine: Wine, built: SimpleNamespace) -> None:
-    wine.forget()
-    first = wine.start(built.first, "/S", FAKE_WAIT="venv")
-    until(lambda: len(wine.calls()) == 2)
-    assert wine.run(built.second, "/S") == 3
-    wine.end()
-    first.wait(timeout=20)
-
-
-def test_a_redraft_that_runs_is_neither_replaced_nor_removed(
-    wine: Wine, built: SimpleNamespace
-) -> None:
-    assert install(wine, built.first) == 0
-    wine.forget()
-    app = wine.start("start", "/unix", wine.in_start_menu)
-    until(lambda: bool(wine.calls()))
-    assert wine.calls()[0][:4] == ["pythonw.exe", "-I", "-m", "app"]
-    before = contents(installed(wine))
-    assert wine.run(built.second, "/S") == 4
-    assert uninstall(wine) == 4
-    assert contents(installed(wine)) == before
-    wine.end()
-    app.wait(timeout=20)
-
-
-def uninstall(wine: Wine, *options: str) -> int:
-    """Runs the uninstaller in its place: it would copy itself, and end before its copy does."""
-    place = "C:" + str(installed(wine)).split("drive_c")[1].replace("/", "\\")
-    return wine.run(installed(wine) / "uninstall.exe", "/S", *options, f"_?={place}")
-
-
 @pytest.fixture
 def used(wine: Wine, built: SimpleNamespace) -> Path:
     """Redraft, installed and used. Its data folder."""
@@ -363,12 +194,3 @@ def test_removal_takes_what_was_asked_for(
     assert not wine.on_desktop.exists()
     assert not wine.in_start_menu.exists()
     assert set(contents(used) if used.exists() else {}) == kept
-
-
-def test_makensis_is_the_one_thing_to_install(
-    bootstrap_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    error = importlib.import_module("project").BuildError
-    with pytest.raises(error, match="apt install nsis"):
-        build_setup(tmp_path, Path(subprocess.__file__), "1.0")

@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -142,3 +144,33 @@ def build_setup(folder: Path, uv: Path, version: str, *, with_python: bool = Fal
     output.mkdir()
     setup = importlib.import_module("windows_setup")
     return Path(setup.pack(project, work, output, "0123456789abcdef" if with_python else None))
+
+
+def install(wine: Wine, setup: Path, *words: str, **environment: str) -> int:
+    wine.forget()
+    return wine.run(setup, "/S", *words, **environment)
+
+
+def installed(wine: Wine) -> Path:
+    return wine.local / "Programs" / "Redraft"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def uninstall(wine: Wine, *options: str) -> int:
+    """Runs the uninstaller in its place: it would copy itself, and end before its copy does."""
+    place = "C:" + str(installed(wine)).split("drive_c")[1].replace("/", "\\")
+    return wine.run(installed(wine) / "uninstall.exe", "/S", *options, f"_?={place}")
