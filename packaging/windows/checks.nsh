@@ -58,16 +58,24 @@ FunctionEnd
 
 ; `app` in a folder of something else is not ours to replace.
 Function CheckFolder
-  ${If} $Previous == ""
+  StrCpy $Problem ""
+  StrLen $0 "$INSTDIR"
+  ${If} $0 > ${LONGEST}
+    StrCpy $Problem "$(TooLong)"
+  ${ElseIf} $Previous == ""
   ${AndIf} ${FileExists} "$INSTDIR\app\*.*"
   ${AndIfNot} ${FileExists} "$INSTDIR\app\version.json"
-    MessageBox MB_OK|MB_ICONEXCLAMATION "$(ForeignFolder)" /SD IDOK
-    ${If} ${Silent}
-      SetErrorLevel ${CODE_FOLDER}
-      Quit
-    ${EndIf}
-    Abort
+    StrCpy $Problem "$(ForeignFolder)"
   ${EndIf}
+  ${If} $Problem == ""
+    Return
+  ${EndIf}
+  MessageBox MB_OK|MB_ICONEXCLAMATION "$Problem" /SD IDOK
+  ${If} ${Silent}
+    SetErrorLevel ${CODE_FOLDER}
+    Quit
+  ${EndIf}
+  Abort ; stays on the page
 FunctionEnd
 
 Function CheckSpace

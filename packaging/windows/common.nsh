@@ -42,6 +42,17 @@
   Call ${UN}RemoveFolder
 !macroend
 
+; Removes a folder with what is in it; of a junction only itself, never what it leads to.
+!macro REMOVE_TREE FOLDER
+  System::Call 'kernel32::GetFileAttributesW(w "${FOLDER}") i .r9'
+  IntOp $9 $9 & 0x400 ; FILE_ATTRIBUTE_REPARSE_POINT
+  ${If} $9 = 0
+    RMDir /r "${FOLDER}"
+  ${Else}
+    RMDir "${FOLDER}"
+  ${EndIf}
+!macroend
+
 !macro COMMON_FUNCTIONS
 Function ${UN}Undo
   Pop $0

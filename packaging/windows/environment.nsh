@@ -86,7 +86,7 @@ Function MakeEnvironment
   Call MakePython
   DetailPrint "$(MakingEnvironment)"
   StrCpy $R0 '"$INSTDIR\app.new\uv.exe"'
-  StrCpy $R1 '--no-config --offline --no-progress --color never --cache-dir "$INSTDIR\app.new\cache"'
+  StrCpy $R1 '--no-config --offline --no-progress --color never --no-cache'
   !insertmacro RUN '$R0 venv --relocatable --no-python-downloads $R1 --python "${PYTHON_FOLDER}\python.exe" "$INSTDIR\app.new\env"'
   ${If} $0 != 0
     Call FailIfDiskFull
@@ -97,7 +97,6 @@ Function MakeEnvironment
     Call FailIfDiskFull
     !insertmacro FAIL ${CODE_ENVIRONMENT} "$(NoEnvironment)"
   ${EndIf}
-  RMDir /r "$INSTDIR\app.new\cache"
   DetailPrint "$(Checking)"
   !insertmacro RUN '"$INSTDIR\app.new\env\Scripts\python.exe" -I -c "import PySide6.QtWidgets, app.__main__"'
   ${If} $0 != 0
@@ -134,7 +133,7 @@ FunctionEnd
 Function MakePython
   DetailPrint "$(FetchingPython)"
   ${Do}
-    !insertmacro RUN '"$INSTDIR\app.new\uv.exe" python install ${PYTHON} --install-dir "$INSTDIR\python" --no-bin --no-registry --no-config --no-progress --color never --system-certs --cache-dir "$INSTDIR\app.new\cache"'
+    !insertmacro RUN '"$INSTDIR\app.new\uv.exe" python install ${PYTHON} --install-dir "$INSTDIR\python" --no-bin --no-registry --no-config --no-progress --color never --system-certs --no-cache'
     ${If} $0 == 0
     ${AndIf} ${FileExists} "${PYTHON_FOLDER}\python.exe"
       Return
@@ -169,7 +168,7 @@ Function RemoveOldPythons
     ${If} $1 != "."
     ${AndIf} $1 != ".."
     ${AndIf} "$INSTDIR\python\$1" != "${PYTHON_FOLDER}"
-      RMDir /r "$INSTDIR\python\$1"
+      !insertmacro REMOVE_TREE "$INSTDIR\python\$1"
     ${EndIf}
     FindNext $0 $1
   ${Loop}

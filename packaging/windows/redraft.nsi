@@ -27,6 +27,7 @@ ShowUninstDetails show
 
 !define KEY "Software\Microsoft\Windows\CurrentVersion\Uninstall\Redraft"
 !define DATA "$LOCALAPPDATA\redraft"
+!define LONGEST 75 ; characters of $INSTDIR: Windows allows 260, Qt's wheel takes 151 of them
 
 VIProductVersion "${FILE_VERSION}"
 VIAddVersionKey "ProductName" "Redraft"

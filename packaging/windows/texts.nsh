@@ -47,6 +47,9 @@
 !insertmacro TEXT ForeignFolder \
   "$INSTDIR already has a folder called app that is not Redraft's. Please choose another folder." \
   "In $INSTDIR gibt es schon einen Ordner app, der nicht zu Redraft gehört. Bitte wählen Sie einen anderen Ordner."
+!insertmacro TEXT TooLong \
+  "The path of this folder is too long for Windows. Please choose one with at most ${LONGEST} characters." \
+  "Der Pfad dieses Ordners ist zu lang für Windows. Bitte wählen Sie einen mit höchstens ${LONGEST} Zeichen."
 !insertmacro TEXT ReadOnly \
   "Nothing can be written in $INSTDIR. Please start again and choose another folder." \
   "In $INSTDIR kann nichts geschrieben werden. Bitte starten Sie noch einmal und wählen Sie einen anderen Ordner."

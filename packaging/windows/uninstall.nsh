@@ -75,7 +75,7 @@ Function un.RemoveData
   RMDir /r "${DATA}\layers"
   RMDir /r "${DATA}\cache"
   ${If} $RemoveModels = 1
-    RMDir /r "${DATA}\models"
+    !insertmacro REMOVE_TREE "${DATA}\models"
   ${EndIf}
   ${If} $RemoveChats = 1
     FindFirst $0 $1 "${DATA}\*.*"
@@ -84,7 +84,7 @@ Function un.RemoveData
       ${AndIf} $1 != ".."
       ${AndIf} $1 != "models"
         Delete "${DATA}\$1"
-        RMDir /r "${DATA}\$1"
+        !insertmacro REMOVE_TREE "${DATA}\$1"
       ${EndIf}
       FindNext $0 $1
     ${Loop}

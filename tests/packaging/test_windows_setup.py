@@ -159,6 +159,11 @@ def test_a_foreign_folder_called_app_stays(wine: Wine, built: SimpleNamespace) -
     assert theirs.read_text() == "x"
 
 
+def test_a_path_that_is_too_long_is_refused(wine: Wine, built: SimpleNamespace) -> None:
+    assert install(wine, built.first, "/D=C:\\" + 8 * "0123456789") == 7
+    assert not list(wine.drive.glob("0123*"))
+
+
 def test_a_folder_that_cannot_be_written_is_refused(wine: Wine, built: SimpleNamespace) -> None:
     assert install(wine, built.first, "/D=Z:\\proc\\Redraft") == 7
     assert not wine.calls()
