@@ -28,11 +28,8 @@ from launch_words import progress, tell  # noqa: E402
 OLDEST, NEWEST = (3, 11), (3, 14)
 GLIBC = (2, 34)  # what the wheels of Qt are linked with
 SPACE = 700_000_000  # bytes, for the environment
-FOREIGN = (
-    "PYTHON",
-    "PIP_",
-    "UV_",
-)  # beginnings of variables that would lead Python or uv elsewhere
+# Beginnings and names of variables that would lead Python, uv or Qt elsewhere.
+FOREIGN = ("PYTHON", "PIP_", "UV_")
 FOREIGN_NAMES = ("VIRTUAL_ENV", "CONDA_PREFIX", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH")
 
 

@@ -49,7 +49,7 @@ def main() -> None:
     with screen(), debian(work, options.wheels) as root:
         install_deb(root, deb)
         live(User(root, "anna", "redraft", work, options.wheels))
-        remove_deb(root)
+        remove_deb(root)  # what it depended on stays
         install_run(root, run)
         ben = User(root, "ben", "/home/ben/.local/bin/redraft", work, options.wheels)
         live(ben)
@@ -213,7 +213,7 @@ def live(user: User) -> None:
     say("the engine is made")
     time.sleep(20)
     user.picture("2-ready")
-    xdotool("key", "ctrl+1")
+    xdotool("mousemove", "24", "28", "click", "1")  # the chat
     xdotool("mousemove", "740", "695", "click", "1")
     xdotool("type", QUESTION)
     xdotool("key", "Return")

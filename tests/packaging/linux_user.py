@@ -42,7 +42,8 @@ class User:
         )
 
     def wait_for_end(self) -> None:
-        self.start()
+        """Without a screen: with one, and no terminal, the .run starts Redraft when it is done."""
+        self.start(DISPLAY="")
         assert self._process is not None
         assert self._process.wait(120) == 0
 
