@@ -54,10 +54,6 @@ class Task:
         return self.phase in (TaskPhase.RUNNING, TaskPhase.PAUSING)
 
     @property
-    def can_pause(self) -> bool:
-        return self.kind in RESUMABLE and self.phase is TaskPhase.RUNNING
-
-    @property
     def can_go_on(self) -> bool:
         return not self.is_running
 

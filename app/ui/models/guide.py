@@ -67,10 +67,6 @@ class Guide(QWidget):
     def page(self) -> Page:
         return self.pages[self._first_run.step]
 
-    @property
-    def next_button(self) -> QPushButton:
-        return self._next
-
     def focus(self) -> None:
         (self._next if self._next.isEnabled() else self._demo).setFocus()
 
