@@ -119,6 +119,9 @@ Function Recover
   ${If} ${FileExists} "$INSTDIR\app.old\version.json"
   ${AndIfNot} ${FileExists} "$INSTDIR\app\version.json"
     !insertmacro RENAME_FOLDER "$INSTDIR\app.old" "$INSTDIR\app"
+    ${If} ${Errors}
+      !insertmacro FAIL ${CODE_RUNNING} "$(FilesInUse)"
+    ${EndIf}
   ${EndIf}
   !insertmacro REMOVE_FOLDER "$INSTDIR\app.old"
 FunctionEnd

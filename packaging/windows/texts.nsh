@@ -57,8 +57,8 @@
   "Redraft needs ${SIZE_MB} MB in $INSTDIR, and $0 MB are free. Free some space, then start again." \
   "Redraft braucht ${SIZE_MB} MB in $INSTDIR, und $0 MB sind frei. Schaffen Sie Platz und starten Sie dann noch einmal."
 !insertmacro TEXT FilesInUse \
-  "Files of Redraft are in use, by itself or by an antivirus program. Close what uses them, then start again. Nothing was changed." \
-  "Dateien von Redraft werden gerade benutzt, von ihm selbst oder einem Virenschutz. Schließen Sie, was sie benutzt, und starten Sie dann noch einmal. Nichts wurde geändert."
+  "Files of Redraft are in use, by itself or by an antivirus program. Close what uses them, then start again." \
+  "Dateien von Redraft werden gerade benutzt, von ihm selbst oder einem Virenschutz. Schließen Sie, was sie benutzt, und starten Sie dann noch einmal."
 !insertmacro TEXT NoPython \
   "Python could not be fetched. Check the network, then try again." \
   "Python konnte nicht geladen werden. Prüfen Sie das Netz und versuchen Sie es dann noch einmal."

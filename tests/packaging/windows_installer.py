@@ -180,7 +180,9 @@ def fills_the_disk(wine: Wine, setup: Path) -> None:
             print(f"disk of {size} MB: exit code {code}, left: {', '.join(left) or 'nothing'}")
             if size == 900:
                 (small / "filler").unlink()
-                assert wine.run(setup, "/S", "/D=C:\\small\\Redraft") == 0
+                code = wine.run(setup, "/S", "/D=C:\\small\\Redraft")
+                log = (small / "Redraft" / "setup.log").read_text(encoding="utf-16")
+                assert code == 0, (code, log)
                 print("    and again with space: installed")
         finally:
             subprocess.run(["umount", "-l", small], check=True)
