@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,14 +69,15 @@ class User:
 
     def answers(self) -> int:
         """How many answers are in the chats on the disk."""
-        path = self.home / ".local/share/redraft/chats.sqlite"
-        copy = self._pictures / "chats.sqlite"
-        for end in ("", "-wal"):
-            if Path(f"{path}{end}").exists():
-                shutil.copy(f"{path}{end}", f"{copy}{end}")
-        with sqlite3.connect(copy) as chats:
-            query = "SELECT count(*) FROM messages WHERE role = 'model' AND text != ''"
-            return int(chats.execute(query).fetchone()[0])
+        query = "SELECT count(*) FROM messages WHERE role = 'model' AND text != ''"
+        with tempfile.TemporaryDirectory() as place:
+            for path in (self.home / ".local/share/redraft").glob("chats.sqlite*"):
+                shutil.copy(path, place)
+            try:
+                with sqlite3.connect(f"{place}/chats.sqlite") as chats:
+                    return int(chats.execute(query).fetchone()[0])
+            except sqlite3.Error:  # copied in the middle of a change
+                return 0
 
     def remove_home(self) -> None:
         shutil.rmtree(self.home)
