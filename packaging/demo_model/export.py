@@ -1,7 +1,7 @@
 """Write a checkpoint of the training as a model folder: `python packaging/demo_model/export.py`.
 
-With `--mix OTHER --share 0.3` its weights are the mean with those of another checkpoint of the same
-run, of which they take so much.
+With `--mix OTHER 0.3` its weights are the mean with those of another checkpoint of the same network, of
+which they take so much; as often as there are others.
 
 The layout is the one that transformers saves for `DiffusionGemmaForBlockDiffusion`, in bfloat16. The
 tokenizer, the chat template and the model card in the folder are kept as they are.
@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -160,20 +162,24 @@ def write(folder: Path, name: str, content: dict[str, Any]) -> None:
     (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def mixed(state: dict[str, Any], other: dict[str, Any], share: float) -> dict[str, Any]:
-    """A checkpoint whose weights are `share` of the other's and the rest of its own."""
+def mixed(state: dict[str, Any], others: Mapping[Path, float]) -> dict[str, Any]:
+    """A checkpoint whose weights are these shares of the others' and the rest of its own."""
+    rest = 1 - sum(others.values())
+    loaded = {path: torch.load(path, map_location="cpu", weights_only=True) for path in others}
+
+    def mean(part: str, name: str) -> Tensor:
+        own: Tensor = rest * state[part][name]
+        return own + sum(share * loaded[path][part][name] for path, share in others.items())
+
     both = {
-        part: {name: torch.lerp(own, other[part][name], share) for name, own in state[part].items()}
-        for part in ("network", "average")
+        part: {name: mean(part, name) for name in state[part]} for part in ("network", "average")
     }
     return state | both
 
 
-def export(checkpoint: Path, folder: Path, mix: Path | None = None, share: float = 0.3) -> int:
+def export(checkpoint: Path, folder: Path, mix: Mapping[Path, float] = MappingProxyType({})) -> int:
     """Writes the model into the folder. Returns the training step it is from."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if mix is not None:
-        state = mixed(state, torch.load(mix, map_location="cpu", weights_only=True), share)
+    state = mixed(torch.load(checkpoint, map_location="cpu", weights_only=True), mix)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "model.safetensors.part"
     save_file(tensors(state), str(part), metadata={"format": "pt"})
@@ -189,10 +195,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=ROOT / ".work/demo_model/checkpoint.pt")
     parser.add_argument("--to", type=Path, default=ROOT / "assets" / "demo_model")
-    parser.add_argument("--mix", type=Path, help="another checkpoint")
-    parser.add_argument("--share", type=float, default=0.3, help="of the other checkpoint")
+    parser.add_argument(
+        "--mix",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("FILE", "SHARE"),
+        help="another checkpoint and its share of the weights; as often as there are others",
+    )
     options = parser.parse_args()
-    step = export(options.checkpoint, options.to, options.mix, options.share)
+    mix = {Path(file): float(share) for file, share in options.mix}
+    step = export(options.checkpoint, options.to, mix)
     print(f"step {step} written to {options.to}")
 
 
