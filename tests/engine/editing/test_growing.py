@@ -134,7 +134,7 @@ def test_a_gap_that_breaks_off_gets_more_room(
         events = run(demo, ask(text, span, alternatives=4))
         for proposal in of(events, Proposal):
             if proposal.candidate < infill.GROWN:
-                assert proposal.tokens == (3,)
+                assert proposal.tokens[0] <= 3  # a repaired seam may have cost some
                 continue
             assert proposal.tokens == (5,)
             finished += is_finished(proposal.texts[0])
