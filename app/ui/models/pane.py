@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
@@ -30,18 +32,20 @@ LIBRARY, HARDWARE, GUIDE = 0, 1, 2  # the pages; the last has no tab
 
 
 class ModelsPane(QWidget):
-    """Signals:
-    menu_requested(QMenu): it is about to open; fill it.
+    """Its pages are built when they are needed, or by `build` when the window is up.
+
+    Signals:
+        menu_requested(QMenu): it is about to open; fill it.
+        left(), asked(str): what the guide ends with
     """
 
     menu_requested = Signal(object)
+    left = Signal()
+    asked = Signal(str)
 
     def __init__(self, models: Models, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._models = models
-        self.guide = Guide(FirstRun(models, self), models, theme)
-        self.library = LibraryPage(models, theme)
-        self.hardware = HardwarePage(models, theme)
+        self._models, self._theme = models, theme
         self.toast = Toast()
         self.notice = Notice()
         self._told: set[tuple[str, str]] = set()  # notices are told once
@@ -58,15 +62,38 @@ class ModelsPane(QWidget):
         self._more.setMenu(menu)
         self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._pages = QStackedWidget()
-        self._pages.addWidget(self.library)
-        self._pages.addWidget(self.hardware)
-        self._pages.addWidget(self.guide)
+        for _ in (LIBRARY, HARDWARE, GUIDE):
+            self._pages.addWidget(_room())
         self._top = self._build(setup)
         self._tabs.currentChanged.connect(self._on_page)
-        self.library.noticed.connect(self._tell_once)
-        self.library.told.connect(self.toast.tell)
-        self.guide.closed.connect(lambda: self.show_page(LIBRARY))
         models.library.changed.connect(self._offer_to_go_on)
+
+    @cached_property
+    def library(self) -> LibraryPage:
+        page = LibraryPage(self._models, self._theme)
+        page.noticed.connect(self._tell_once)
+        page.told.connect(self.toast.tell)
+        self._furnish(LIBRARY, page)
+        return page
+
+    @cached_property
+    def hardware(self) -> HardwarePage:
+        page = HardwarePage(self._models, self._theme)
+        self._furnish(HARDWARE, page)
+        return page
+
+    @cached_property
+    def guide(self) -> Guide:
+        page = Guide(FirstRun(self._models, self), self._models, self._theme)
+        page.closed.connect(lambda: self.show_page(LIBRARY))
+        page.left.connect(self.left)
+        page.asked.connect(self.asked)
+        self._furnish(GUIDE, page)
+        return page
+
+    def build(self) -> tuple[QWidget, ...]:
+        """All pages, built where they are not yet."""
+        return self.library, self.hardware, self.guide
 
     def show_page(self, page: int) -> None:
         self._top.setVisible(page != GUIDE)
@@ -84,9 +111,16 @@ class ModelsPane(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """What is here may have changed, also by other programs; and whether it fits."""
         super().showEvent(event)
+        self.build()
         self._models.library.refresh()
         if self.page != GUIDE:  # the guide has a page of its own for that
             self.hardware.look()
+
+    def _furnish(self, number: int, page: QWidget) -> None:
+        room = self._pages.widget(number)
+        layout = room.layout() if room is not None else None
+        assert layout is not None
+        layout.addWidget(page)
 
     def _on_page(self, page: int) -> None:
         self._pages.setCurrentIndex(page)
@@ -132,3 +166,9 @@ class ModelsPane(QWidget):
         layout.addLayout(told)
         layout.addWidget(self._pages, 1)
         return header
+
+
+def _room() -> QWidget:
+    room = QWidget()
+    QVBoxLayout(room).setContentsMargins(0, 0, 0, 0)
+    return room

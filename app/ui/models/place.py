@@ -50,8 +50,9 @@ def add_models(window: MainWindow, models: Models, theme: Theme) -> ModelsPane:
 
     window.dialogs.set_context_cost(models.context_cost)
     models.status.changed.connect(on_status)
-    pane.guide.left.connect(to_chat)
-    pane.guide.asked.connect(ask)
+    pane.left.connect(to_chat)
+    pane.asked.connect(ask)
+    window.first_painted.connect(pane.build)
     return pane
 
 
