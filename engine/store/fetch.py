@@ -155,8 +155,10 @@ def _retry_after(response: httpx2.Response) -> float | None:
     value = response.headers.get("retry-after", "").strip()
     if value.isdecimal():
         return min(float(value), _LONGEST_WAIT)
-    try:
-        seconds = parsedate_to_datetime(value).timestamp() - time.time()
+    try:  # by the server's own clock where it tells: the one of this PC may be wrong
+        then = parsedate_to_datetime(value).timestamp()
+        now = response.headers.get("date")
+        seconds = then - (parsedate_to_datetime(now).timestamp() if now else time.time())
     except (ValueError, TypeError):
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)

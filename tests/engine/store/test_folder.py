@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,38 @@ def test_discarding_removes_only_what_is_unfinished(fake: FakeHub, tmp_path: Pat
     assert f"{LARGE}.part" in contents(tmp_path)
     discard(tmp_path)
     assert set(contents(tmp_path)) == {"mine.part", "mine.blocks"}
+
+
+def test_a_path_of_more_than_260_characters(fake: FakeHub, tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*("ünï 名前 " + "x" * 60,) * 5)
+    assert len(str(folder)) > 300
+    fake.faults.append(Fault(kind="drop", after=2 * BLOCK))
+    fake.faults.extend([Fault(kind="503", retry_after="0")] * QUICK.tries)
+    with pytest.raises(EngineFault):
+        download(Hub(endpoint=fake.endpoint), only(fake, LARGE), folder, settings=SETTINGS)
+    fake.faults.clear()
+    fetch_all(fake, folder)
+    assert contents(folder) == FILES
+
+
+def test_a_clock_that_is_set_back(fake: FakeHub, tmp_path: Path) -> None:
+    """What has arrived is from the future then; nothing of it is fetched again."""
+    fake.faults.append(Fault(kind="drop", after=2 * BLOCK))
+    fake.faults.extend([Fault(kind="503", retry_after="0")] * QUICK.tries)
+    with pytest.raises(EngineFault):
+        download(Hub(endpoint=fake.endpoint), only(fake, LARGE), tmp_path, settings=SETTINGS)
+    later = time.time() + 10 * 365 * 86400
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (later, later))
+    fake.faults.clear()
+    fake.seen.clear()
+    download(Hub(endpoint=fake.endpoint), only(fake, LARGE), tmp_path, settings=SETTINGS)
+    assert fake.starts(LARGE) == [2 * BLOCK]
+    assert contents(tmp_path) == {LARGE: FILES[LARGE]}
+    os.utime(tmp_path / LARGE, (later, later))
+    fake.seen.clear()
+    download(Hub(endpoint=fake.endpoint), only(fake, LARGE), tmp_path, settings=SETTINGS)
+    assert fake.starts(LARGE) == []
 
 
 def test_a_disk_without_room_is_said_first(fake: FakeHub, tmp_path: Path) -> None:

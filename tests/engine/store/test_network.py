@@ -8,10 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from huggingface_hub import close_session
 
 from engine.messages import EngineFault, ErrorKind
+from engine.store import fetch
 from engine.store.download import download
 from engine.store.hub import Hub, list_files
 from tests.engine.store.fake_hub import REPO, FakeHub
@@ -101,3 +103,14 @@ def test_a_server_nobody_vouches_for(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     download(hub, listing, tmp_path / "m", settings=SETTINGS)
     assert contents(tmp_path / "m") == FILES
+
+
+def test_how_long_to_wait_is_told_by_the_clock_of_the_server() -> None:
+    """Also where the one of this PC is years behind."""
+    headers = {
+        "Date": "Wed, 21 Oct 2065 07:28:00 GMT",
+        "Retry-After": "Wed, 21 Oct 2065 07:28:07 GMT",
+    }
+    assert fetch._retry_after(httpx2.Response(503, headers=headers)) == 7
+    headers["Date"] = "no date"
+    assert fetch._retry_after(httpx2.Response(503, headers=headers)) is None
