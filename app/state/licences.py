@@ -28,6 +28,7 @@ ROOTS = (
     "platformdirs",
     "pillow",
     "psutil",
+    "cryptography",
 )
 LGPL_PARTS = ("pyside6-essentials", "shiboken6")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
