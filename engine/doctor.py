@@ -225,7 +225,7 @@ def triton_finding(facts: TritonFacts, *, has_gpu: bool) -> Finding:
             "triton",
             value,
             GOOD,
-            "Its usual folder cannot be written, so Redraft gives it one of its own.",
+            "The folder chosen for it cannot be used, so Redraft gives it one of its own.",
         )
     return _finding("triton", value, GOOD, "Compiles the fast GPU kernels.")
 

@@ -10,6 +10,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,8 +20,8 @@ import torch
 from engine.device import nvidia_smi, others
 from engine.doctor import Facts, TritonFacts
 from engine.folders import free_at
-from engine.kernels.cache_folder import has_compiler, is_writable, usual_folder
-from engine.kernels.portable import why_not
+from engine.kernels.cache_folder import VARIABLE, can_use_chosen
+from engine.kernels.portable import lacks_compiler, why_not
 from engine.messages import Gpu, MemoryHolder
 
 MIB = 1 << 20
@@ -110,24 +111,29 @@ def _triton(*, has_gpu: bool) -> TritonFacts:
     if not has_gpu:
         return TritonFacts(version=version)
     reason = why_not(torch.device("cuda"))
-    compiler = sys.platform == "win32" or has_compiler()  # there Triton brings its own
+    has_compiler = not lacks_compiler()
     return TritonFacts(
         version=version,
         why_not=reason,
-        has_compiler=compiler,
-        has_folder=is_writable(usual_folder()),
-        trial=try_kernel() if reason is None and compiler else "",
+        has_compiler=has_compiler,
+        has_folder=can_use_chosen(),
+        trial=try_kernel() if reason is None and has_compiler else "",
     )
 
 
 def try_kernel() -> str:
-    """Compiles and runs a small kernel in a process of its own; why it did not run, else empty."""
+    """Compiles and runs a small kernel in a process of its own; why it did not run, else empty.
+
+    What is compiled is kept nowhere.
+    """
     command = [sys.executable, "-m", "engine.kernels.trial"]
     root = Path(__file__).resolve().parent.parent
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TRIAL_PATIENCE, cwd=root, check=False
-        )
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_TRIAL_PATIENCE, cwd=root,
+                env=os.environ | {VARIABLE: place}, check=False,
+            )  # fmt: skip
     except subprocess.TimeoutExpired:
         return "it took too long"
     except OSError as fault:

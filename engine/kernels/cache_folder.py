@@ -1,6 +1,5 @@
-"""What Triton needs to compile: a folder to keep the results in, and on Linux a C compiler.
+"""Where Triton keeps what it compiles: below the data folder, or where the user wants it.
 
-The folder is its usual one, or one of ours where that cannot be used.
 Triton reads TRITON_CACHE_DIR at every compilation.
 """
 
@@ -8,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import sys
 from pathlib import Path
 
@@ -23,23 +21,26 @@ def usual_folder() -> Path:
     return (Path(home) if home else Path.home()) / ".triton" / "cache"
 
 
-def choose_folder(usual: Path, private: Path) -> Path:
-    """The usual folder where files can be made there, else the private one.
+def can_use_chosen() -> bool:
+    """Whether files can be made in the folder that the user has chosen; True where none is.
 
     On Windows a path beyond ASCII is refused too: the compiler that Triton brings cannot open it.
     """
-    is_plain = sys.platform != "win32" or str(usual).isascii()
-    return usual if is_plain and is_writable(usual) else private
+    chosen = os.environ.get(VARIABLE)
+    if not chosen:
+        return True
+    return (sys.platform != "win32" or chosen.isascii()) and is_writable(Path(chosen))
+
+
+def choose_folder(private: Path) -> Path:
+    """The folder that the user has chosen, where that can be used, else the private one."""
+    chosen = os.environ.get(VARIABLE)
+    return Path(chosen) if chosen and can_use_chosen() else private
 
 
 def use_folder(folder: Path) -> None:
     """From now on, in this process and its children."""
     os.environ[VARIABLE] = str(folder)
-
-
-def has_compiler() -> bool:
-    """Whether Triton finds a C compiler (as `triton.runtime.build` looks for one)."""
-    return any(shutil.which(name) for name in (os.environ.get("CC"), "gcc", "clang") if name)
 
 
 def is_writable(folder: Path) -> bool:

@@ -16,6 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.kernels.compiler import has_compiler, needs_none, stand_in
+
+_DRIVER = "triton.backends.nvidia.driver"
 _OLDEST_CAPABILITY = (8, 0)  # int8 and bfloat16 tensor cores
 
 
@@ -24,7 +27,9 @@ def _import() -> tuple[Any, Any, str]:
     if os.environ.get("TRITON_INTERPRET") != "1" and not torch.cuda.is_available():
         return None, None, "there is no GPU"
     try:
-        return importlib.import_module("triton"), importlib.import_module("triton.language"), ""
+        found = importlib.import_module("triton"), importlib.import_module("triton.language"), ""
+        stand_in(importlib.import_module(_DRIVER))
+        return found
     except (ImportError, OSError, RuntimeError) as error:  # missing, or broken by a half update
         return None, None, f"Triton cannot be imported ({error})"
 
@@ -44,6 +49,13 @@ def why_not(device: torch.device) -> str | None:
     if torch.cuda.get_device_capability(device) < _OLDEST_CAPABILITY:
         return "this GPU is too old for them"
     return None
+
+
+def lacks_compiler() -> bool:
+    """Whether Triton wants a C compiler here and has none. On Windows it brings its own."""
+    if triton is None or os.name == "nt" or has_compiler():
+        return False
+    return not needs_none(importlib.import_module(_DRIVER))
 
 
 def capability(x: Tensor) -> int:

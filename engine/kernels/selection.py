@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from engine.faults import LOST, is_lost
-from engine.kernels.cache_folder import choose_folder, use_folder, usual_folder
+from engine.kernels.cache_folder import choose_folder, use_folder
 from engine.kernels.trials import TrialBook
 from engine.messages import EngineError, EngineFault, ErrorKind
 
@@ -99,14 +99,14 @@ def choose(
             has_none=True,
         )
     book = TrialBook(folder / "kernels.json", versions)
-    own = folder / "triton"
-    use_folder(own if book.needs_own_cache else choose_folder(usual_folder(), own))
+    fresh = folder / "triton-anew"
+    use_folder(fresh if book.needs_own_cache else choose_folder(folder / "triton"))
     trial = _Trial(device=device, book=book, each_s=each_s, deadline=time.monotonic() + all_s)
     choices = {operation.name: trial.run(operation) for operation in operations}
     broken = [operation for operation in operations if choices[operation.name].has_raised]
     if broken and not book.needs_own_cache:
-        # Perhaps what was compiled earlier cannot be read: once more, into a folder of our own.
-        use_folder(own)
+        # Perhaps what was compiled earlier cannot be read: once more, into another folder.
+        use_folder(fresh)
         second = {operation.name: trial.run(operation) for operation in broken}
         if any(choice.uses_kernel for choice in second.values()):
             book.leave_usual_cache()

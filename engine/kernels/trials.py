@@ -21,7 +21,7 @@ class Trials:
     versions: str
     fatal: tuple[str, ...] = ()
     trying: str = ""
-    needs_own_cache: bool = False  # Triton's usual folder holds something that it cannot read
+    needs_own_cache: bool = False  # the first one holds something that Triton cannot read
 
 
 class TrialBook:

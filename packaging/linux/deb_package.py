@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import linux_folder
-from project import BuildError, Project, read_project
+from project import BuildError, Project
 from reproducible import epoch, settle
 
 TOP = Path("opt/redraft")
@@ -29,16 +29,14 @@ QT_LIBRARIES = (
     "libxkbcommon-x11-0", "libxkbcommon0", "zlib1g",
 )  # fmt: skip
 DEPENDS = ("python3 (>= 3.11)", "libc6 (>= 2.34)", "libstdc++6", *QT_LIBRARIES)
-RECOMMENDS = ("gcc | clang", "python3-dev")  # Triton makes its helper with them, once for a GPU
 SUGGESTS = ("zenity | kdialog | libnotify-bin",)  # a desktop has one
 
 
-def build(output: Path, python_archive: Path | None = None) -> Path:
+def build(project: Project, output: Path, python_archive: Path | None = None) -> Path:
     """Writes the package into `output` and returns its path. Raises `BuildError`.
 
     The system's Python is a dependency, so none is carried along.
     """
-    project = read_project()
     target = output / f"redraft_{project.version}_amd64.deb"
     with tempfile.TemporaryDirectory(prefix="redraft-deb-") as place:
         root = Path(place) / "root"
@@ -97,7 +95,6 @@ def control_file(project: Project, installed_kib: int) -> str:
         "Maintainer": MAINTAINER,
         "Installed-Size": str(installed_kib),
         "Depends": ", ".join(DEPENDS),
-        "Recommends": ", ".join(RECOMMENDS),
         "Suggests": ", ".join(SUGGESTS),
         "Description": f"{project.description.rstrip('.')}\n"
         " Redraft is a chat and an editor for text-diffusion models. A small demo model comes\n"

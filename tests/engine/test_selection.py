@@ -214,17 +214,27 @@ def reads_cache(x: Tensor) -> Tensor:
     return 2 * x
 
 
+@pytest.mark.parametrize("chosen", ["usual", ""])
 @pytest.mark.parametrize("garbage", [b"", b"\x00\xff" * 99, b"{}", b'{"shared":'])
-def test_garbage_in_the_cache_is_gone_round(tmp_path: Path, garbage: bytes) -> None:
-    usual, own = tmp_path / "usual", tmp_path / "data"
-    usual.mkdir()
-    (usual / "kernel.json").write_bytes(garbage)
+def test_garbage_in_the_cache_is_gone_round(tmp_path: Path, garbage: bytes, chosen: str) -> None:
+    own = tmp_path / "data"
+    first = tmp_path / chosen if chosen else own / "triton"
+    first.mkdir(parents=True)
+    (first / "kernel.json").write_bytes(garbage)
     for _ in range(2):  # the next start knows
-        os.environ[VARIABLE] = str(usual)
+        os.environ[VARIABLE] = str(first) if chosen else ""
         found = run(own, operation("cached", reads_cache), operation("good", double))
         assert not found.left_out
-        assert usual_folder().is_relative_to(own)
-    assert (usual / "kernel.json").read_bytes() == garbage  # not ours to remove
+        assert usual_folder() == own / "triton-anew"
+    assert (first / "kernel.json").read_bytes() == garbage  # may not be ours to remove
+
+
+def test_what_is_compiled_lies_in_our_folder_unless_another_is_chosen(tmp_path: Path) -> None:
+    for chosen, used in (("", tmp_path / "triton"), (tmp_path / "mine", tmp_path / "mine")):
+        os.environ[VARIABLE] = str(chosen)
+        assert not run(tmp_path, operation("cached", reads_cache)).left_out
+        assert usual_folder() == used
+        assert (used / "kernel.json").is_file()
 
 
 def test_a_folder_that_cannot_be_written_is_not_used(tmp_path: Path) -> None:
@@ -232,9 +242,11 @@ def test_a_folder_that_cannot_be_written_is_not_used(tmp_path: Path) -> None:
     occupied.write_text("no folder")
     for bad in (occupied, occupied / "cache"):
         assert not is_writable(bad)
-        assert choose_folder(bad, own) == own
+        os.environ[VARIABLE] = str(bad)
+        assert choose_folder(own) == own
     good = tmp_path / "Ünï 名前" / "cache"
-    assert choose_folder(good, own) == (good if sys.platform != "win32" else own)
+    os.environ[VARIABLE] = str(good)
+    assert choose_folder(own) == (good if sys.platform != "win32" else own)
     assert not list(good.iterdir())
     os.environ[VARIABLE] = str(occupied / "cache")
     found = run(tmp_path / "data", operation("cached", reads_cache))
