@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from app.hop import hop
+
+if __name__ == "__main__":  # before Qt, which takes most of a start
+    hop()
+
 import argparse
 import faulthandler
 import logging
@@ -14,12 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from PySide6 import __version__ as pyside_version
-from PySide6.QtCore import QLocale
+from PySide6.QtCore import QLocale, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.bridge import EngineBridge
 from app.errors import ErrorDialog, catch_everything, log_to_file
-from app.layers import Layers, layers_in
+from app.layers import Layers, layers_in, versions_in
 from app.paths import Paths, user_paths
 from app.preload import preload_torch, uncollected
 from app.restart import Shown, add_options, shown_in, start_again
@@ -40,6 +45,7 @@ from app.ui.models.place import add_models, show_first_run
 from app.ui.qt_words import translate_qt
 from app.ui.setup.place import add_setup
 from app.ui.theme import Theme
+from app.versions import Versions
 from app.words import choose_language, tr
 from engine.messages import EngineFault, ErrorKind, JobRequest, JobResult, LoadRequest
 from engine.service import (
@@ -52,6 +58,7 @@ from engine.service import (
     RunJob,
 )
 
+SETTLED_MS = 2_000  # of a window, before its version counts as one that starts
 SWITCH_INTERVAL = 0.001  # seconds; the engine's Python steps aside this often for the window's
 
 
@@ -223,7 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     qt.setDesktopFileName("redraft")
     catch_everything(ErrorDialog(paths).show)
     files = [Path(each) for each in options.files]
+    versions = versions_in(paths.data)
     if show_other(paths.data, files):
+        _note(versions, Versions.withdraw)
         return 0
     doorbell = Doorbell(paths.data)
     look = choose_look(qt, paths, Scheme(options.theme) if options.theme else None)
@@ -237,6 +246,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for each in files:
         running.window.crossing.open_file(each)
     running.window.closing.connect(doorbell.close)
+    if versions is not None:
+        _confirm(versions, running.window, look.writer)
     again: list[Shown] = []
 
     def restart() -> None:
@@ -246,15 +257,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     running.status.restart_requested.connect(restart)
     code = qt.exec()
     ended = running.shut_down()
+    _note(versions, Versions.confirm)
     faulthandler.disable()
     if again:
-        start_again(again[0])
+        start_again(again[0], paths.data)
     # A step that never returns, or a GPU that is gone, must not hold the process; all is saved.
     if not ended or running.status.state.is_lost:
         logging.shutdown()
         os._exit(code)
     crash_log.close()
     return code
+
+
+def _confirm(versions: Versions, window: MainWindow, writer: Writer) -> None:
+    """This version has started when its window has been there for a moment. What did not is told."""
+    if left := versions.state().left:
+        told = tr(
+            "Redraft {left} did not start. Redraft {own} goes on.", left=left, own=versions.own
+        )
+        window.notice.tell(told, tr("Everything you have written is kept."))
+
+    def confirm() -> None:
+        writer.submit(lambda: _note(versions, Versions.confirm))
+
+    window.first_painted.connect(lambda: QTimer.singleShot(SETTLED_MS, window, confirm))
+
+
+def _note(versions: Versions | None, write: Callable[[Versions], None]) -> None:
+    """Which version runs is not worth an end where the disk is full."""
+    try:
+        if versions is not None:
+            write(versions)
+    except OSError:
+        logging.getLogger(__name__).exception("it is not noted that this version has started")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -21,6 +21,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from app.versions import Versions, version_of
+
 log = logging.getLogger(__name__)
 
 COMPLETE = "redraft-layer.json"  # written last into a layer
@@ -146,7 +148,22 @@ def layers_in(data: Path) -> Layers | None:
     return None if here is None else Layers(folder=data / "layers", installed=here)
 
 
-def remove_old_runtimes(data: Path) -> None:
+def versions_in(data: Path) -> Versions | None:
+    """The versions of Redraft in a user's data folder; None in a source checkout."""
+    here = installed()
+    own = version_of(here.folder) if here is not None else ""
+    return Versions(data / "versions", own) if own else None
+
+
+def remove_old_versions(data: Path) -> None:
+    """What updates have brought goes, but the version in use and the one before it."""
+    versions = versions_in(data)
+    if versions is not None:
+        versions.tidy()
+        remove_old_runtimes(data, versions.kept())
+
+
+def remove_old_runtimes(data: Path, kept: frozenset[str] = frozenset()) -> None:
     """Environments of other versions go once this one has started. Only Linux has them there."""
     own = Path(sys.prefix).parent
     if sys.platform != "linux" or own.parent != data / "runtime":
@@ -159,7 +176,7 @@ def remove_old_runtimes(data: Path) -> None:
         except OSError:
             return  # another start is making one right now
         for path in own.parent.iterdir():
-            if path.is_dir() and path != own:
+            if path.is_dir() and path != own and path.name not in kept:
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -1,4 +1,5 @@
-"""Redraft starts again in its own place, and shows what it showed: for a GPU that is lost for good.
+"""Redraft starts again in its own place, and shows what it showed: for a GPU that is lost for good, or
+a newer version.
 
 Everything written is on the disk by then; what is handed over is which chat was shown, and where
 the window stood.
@@ -15,11 +16,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtWidgets import QWidget
 
+from app.hop import restart_command
 from app.state.chats import Chats
 
 _OPTIONS = ("--show-chat", "--geometry")
@@ -79,20 +82,20 @@ def shown_in(options: argparse.Namespace) -> Shown:
 
 
 def command(shown: Shown, original: Sequence[str]) -> list[str]:
-    """How this process was started (`sys.orig_argv`), with what is to be shown."""
-    kept = list(original[1:])
+    """A start, with what is to be shown."""
+    kept = list(original)
     for option in _OPTIONS:
         while option in kept:
             place = kept.index(option)
             del kept[place : place + 2]
     values = (shown.chat_id, shown.geometry)
     shows = [part for pair in zip(_OPTIONS, values, strict=True) for part in pair]
-    return [sys.executable, *kept, *shows]
+    return [*kept, *shows]
 
 
-def start_again(shown: Shown) -> NoReturn:
+def start_again(shown: Shown, data: Path) -> NoReturn:
     """Ends this process without another word to the GPU's library, which might hang."""
-    line = command(shown, sys.orig_argv)
+    line = command(shown, restart_command(data, sys.orig_argv))
     logging.shutdown()
     if os.name == "posix":
         os.execv(line[0], line)

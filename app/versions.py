@@ -152,10 +152,14 @@ class Versions:
             self._write(replace(pointer, base=str(base)), instead_of=before)
         return self._newer(pointer)
 
+    def holds(self, folder: Path) -> bool:
+        """Whether that is one of the versions here, rather than the installed one."""
+        return folder.resolve().parent == self.folder.resolve()
+
     def base(self) -> Path | None:
-        """The installed Redraft that started this one; None where this one is installed itself."""
+        """The folder of the installed Redraft, as its last start said."""
         pointer = self._read()
-        return Path(pointer.base) if pointer.base and self.path(self.own).is_dir() else None
+        return Path(pointer.base) if pointer.base else None
 
     def kept(self) -> frozenset[str]:
         """This version, the one that the next start runs, and the one before that."""

@@ -28,19 +28,20 @@ QT_LIBRARIES = (
     "libxcb-shm0", "libxcb-sync1", "libxcb-util1", "libxcb-xfixes0", "libxcb-xkb1", "libxcb1",
     "libxkbcommon-x11-0", "libxkbcommon0", "zlib1g",
 )  # fmt: skip
-DEPENDS = ("python3 (>= 3.11)", "libc6 (>= 2.34)", "libstdc++6", *QT_LIBRARIES)
+PYTHON = "python3 (>= 3.11)"
+DEPENDS = ("libc6 (>= 2.34)", "libstdc++6", *QT_LIBRARIES)
 SUGGESTS = ("zenity | kdialog | libnotify-bin",)  # a desktop has one
 
 
 def build(project: Project, output: Path, python_archive: Path | None = None) -> Path:
     """Writes the package into `output` and returns its path. Raises `BuildError`.
 
-    The system's Python is a dependency, so none is carried along.
+    The system's Python is a dependency, unless one is carried along.
     """
     target = output / f"redraft_{project.version}_amd64.deb"
     with tempfile.TemporaryDirectory(prefix="redraft-deb-") as place:
         root = Path(place) / "root"
-        linux_folder.assemble(project, root / TOP)
+        linux_folder.assemble(project, root / TOP, python_archive)
         surround(project, root)
         pack(root, target)
     return target
@@ -80,12 +81,13 @@ def surround(project: Project, root: Path) -> None:
     shutil.copyfile(linux_folder.ICON, icon)
     size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     (root / "DEBIAN").mkdir()
-    control = control_file(project, installed_kib=-(-size // 1024))
+    depends = DEPENDS if (root / TOP / "python").is_dir() else (PYTHON, *DEPENDS)
+    control = control_file(project, depends, installed_kib=-(-size // 1024))
     (root / "DEBIAN" / "control").write_text(control, encoding="utf-8", newline="\n")
     settle(root, frozenset({COMMAND, *(f"{TOP}/{name}" for name in linux_folder.EXECUTABLES)}))
 
 
-def control_file(project: Project, installed_kib: int) -> str:
+def control_file(project: Project, depends: tuple[str, ...], installed_kib: int) -> str:
     fields = {
         "Package": project.name,
         "Version": project.version,
@@ -94,7 +96,7 @@ def control_file(project: Project, installed_kib: int) -> str:
         "Architecture": "amd64",
         "Maintainer": MAINTAINER,
         "Installed-Size": str(installed_kib),
-        "Depends": ", ".join(DEPENDS),
+        "Depends": ", ".join(depends),
         "Suggests": ", ".join(SUGGESTS),
         "Description": f"{project.description.rstrip('.')}\n"
         " Redraft is a chat and an editor for text-diffusion models. A small demo model comes\n"

@@ -3,6 +3,8 @@
 Runs on the system's Python, with the standard library alone. The environment lies in the user's
 data folder and comes from the wheels beside this file, without network. It is built under another
 name and renamed when it is whole, so a start that is cut off leaves nothing half done.
+
+Where an update has brought a newer version (see app/versions.py), its own launcher is started instead.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +27,8 @@ sys.path.insert(0, str(HERE))  # an isolated Python does not look beside the scr
 from bootstrap_qt import check as check_qt  # noqa: E402
 from bootstrap_system import SetupError, run  # noqa: E402
 from launch_words import progress, tell  # noqa: E402
+
+from app.versions import Versions  # noqa: E402
 
 OLDEST, NEWEST = (3, 11), (3, 14)
 GLIBC = (2, 34)  # what the wheels of Qt are linked with
@@ -37,10 +42,14 @@ def main(arguments: Sequence[str]) -> int:
     clean(os.environ)
     data = data_folder()
     try:
-        check_system()
         if "--remove" in arguments:
             remove(data)
             return 0
+        if (newer := newer_version(data)) is not None:
+            os.execv("/bin/sh", ["sh", str(newer / "redraft"), *arguments])
+        if "--prepare" in arguments:
+            return prepare(data)
+        check_system()
         python = prepared(data, repair="--repair" in arguments)
     except SetupError as error:
         tell(str(error))
@@ -54,6 +63,16 @@ def main(arguments: Sequence[str]) -> int:
     rest = [each for each in arguments if each != "--repair"]
     os.execv(python, [str(python), "-I", "-m", "app", *rest])
     return 0
+
+
+def newer_version(data: Path) -> Path | None:
+    """The folder of the version that is to run instead of this one, which the installer brought."""
+    try:
+        versions = Versions(data / "versions", version())
+        # One that is held there has been started instead of another one.
+        return None if versions.holds(HERE) else versions.choose(HERE)
+    except OSError:  # nothing can be written: then it cannot be counted how often that fails
+        return None
 
 
 def clean(environment: os._Environ[str]) -> None:
@@ -99,21 +118,44 @@ def libc() -> tuple[int, ...]:
 
 
 def prepared(data: Path, *, repair: bool = False) -> Path:
-    """The environment's interpreter, made first where that is needed. One start at a time."""
+    """The environment's interpreter, made first where that is needed."""
     home = data / "runtime" / version()
-    wanted = fingerprint()
-    if not repair and is_complete(home, wanted):
-        return interpreter(home)
-    home.parent.mkdir(parents=True, exist_ok=True)
-    words = "Redraft is being set up. This happens once and takes a few seconds."
-    with progress(words), alone(home.parent / "lock"):
-        if repair or not is_complete(home, wanted):  # another start may have made it by now
-            make(home, wanted, cache=data / "cache" / "uv")
+    wanted = fingerprint(HERE)
+    if repair or not is_complete(home, wanted):
+        with progress("Redraft is being set up. This happens once and takes a few seconds."):
+            make(home, wanted, HERE, repair=repair)
     return interpreter(home)
 
 
-def make(home: Path, wanted: str, cache: Path) -> None:
-    """Build beside `home`, then take its place. Raises `SetupError` or `OSError`."""
+def prepare(data: Path) -> int:
+    """The environment of an update, which will lie where this folder does, without `.part`.
+
+    Opens no window: another version is running. Returns the exit code.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # and so uv is ended, too
+    home = data / "runtime" / version()
+    place = HERE.with_name(HERE.name.removesuffix(".part"))
+    try:
+        check_system()
+        if not is_complete(home, fingerprint(place)):
+            make(home, fingerprint(place), place)
+    except (SetupError, OSError) as error:
+        log = home.parent / "setup.log"
+        print(f"{log.read_text('utf-8', 'replace') if log.exists() else ''}{error}")
+        return 1
+    return 0
+
+
+def make(home: Path, wanted: str, place: Path, *, repair: bool = False) -> None:
+    """One start at a time. Raises `SetupError` or `OSError`."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with alone(home.parent / "lock"):
+        if repair or not is_complete(home, wanted):  # another start may have made it by now
+            build(home, wanted, place)
+
+
+def build(home: Path, wanted: str, place: Path) -> None:
+    """Beside `home`; then it takes its place. `place`: where this folder is found later."""
     free = shutil.disk_usage(home.parent).free
     if free < SPACE:
         raise SetupError(
@@ -124,7 +166,7 @@ def make(home: Path, wanted: str, cache: Path) -> None:
     log = home.parent / "setup.log"
     log.unlink(missing_ok=True)
     shutil.rmtree(part, ignore_errors=True)
-    os.environ["UV_CACHE_DIR"] = str(cache)
+    os.environ["UV_CACHE_DIR"] = str(home.parents[1] / "cache" / "uv")
     uv: list[str | Path] = [HERE / "uv", "--no-config", "--offline"]
     install = [*uv, "pip", "install", "--no-index", "--no-deps", "--require-hashes"]
     install += ["--python", part / "env", "--find-links", HERE / "wheels", "-r", gui_lock()]
@@ -137,7 +179,7 @@ def make(home: Path, wanted: str, cache: Path) -> None:
             )
     del os.environ["UV_CACHE_DIR"]
     check_qt(part / "env" / "bin" / "python", offscreen=False)
-    (part / "env" / "installed-from").write_text(str(HERE), encoding="utf-8")
+    (part / "env" / "installed-from").write_text(str(place), encoding="utf-8")
     (part / "complete").write_text(wanted, encoding="utf-8")
     take_place(part, home)
 
@@ -163,13 +205,13 @@ def interpreter(home: Path) -> Path:
     return home / "env" / "bin" / "python"
 
 
-def fingerprint() -> str:
+def fingerprint(place: Path) -> str:
     """Changes with what is installed, where it lies, and with the system's Python."""
     digest = hashlib.sha256()
     for path in (HERE / "version.json", gui_lock()):  # the lock has the hash of every wheel
         digest.update(path.read_bytes())
     python = f"{os.path.realpath(sys.executable)} {platform.python_version()}"
-    return f"{digest.hexdigest()}\n{HERE}\n{python}\n"
+    return f"{digest.hexdigest()}\n{place}\n{python}\n"
 
 
 def version() -> str:
@@ -190,7 +232,7 @@ def alone(path: Path) -> Iterator[None]:
 
 def remove(data: Path) -> None:
     """What Redraft has set up for this user goes; settings, chats and models stay."""
-    for name in ("runtime", "layers", "cache", "python"):
+    for name in ("runtime", "versions", "layers", "cache", "python"):
         shutil.rmtree(data / name, ignore_errors=True)
     print(f"Removed. Settings, chats and models are kept in {data}.")
 

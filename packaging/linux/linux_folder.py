@@ -9,12 +9,15 @@ from xml.sax.saxutils import escape
 import payload
 from platforms import LINUX
 from project import ROOT, Project
+from python_archive import carry
 from reproducible import settle
 
 HERE = Path(__file__).resolve().parent
 STARTERS = (HERE / "launch.py", HERE / "launch_words.py")
 # They make an environment from the source, too: see packaging/bootstrap.py.
 SHARED = (ROOT / "packaging" / "bootstrap_qt.py", ROOT / "packaging" / "bootstrap_system.py")
+# Which version is to run is asked before there is an environment to import Redraft from.
+APP = tuple(ROOT / "app" / name for name in ("__init__.py", "pointer.py", "versions.py"))
 EXECUTABLES = frozenset({"uv", "redraft", "uninstall"})
 ICON = ROOT / "assets" / "icons" / "redraft.svg"
 
@@ -24,12 +27,14 @@ def assemble(project: Project, folder: Path, python_archive: Path | None = None)
     payload.assemble(project, LINUX, folder)
     for path in (*STARTERS, *SHARED):
         shutil.copyfile(path, folder / path.name)
+    (folder / "app").mkdir()
+    for path in APP:
+        shutil.copyfile(path, folder / "app" / path.name)
     shutil.copyfile(HERE / "redraft.sh", folder / "redraft")
     shutil.copyfile(ICON, folder / "redraft.svg")
     shutil.copyfile(HERE / "sizes.json", folder / "locks" / "sizes.json")
     if python_archive is not None:
-        (folder / "python").mkdir()
-        shutil.copyfile(python_archive, folder / "python" / python_archive.name)
+        carry(python_archive, folder)
     settle(folder, EXECUTABLES)
 
 

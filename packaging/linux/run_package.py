@@ -14,13 +14,12 @@ import tempfile
 from pathlib import Path
 
 import linux_folder
-from project import Project, read_project
+from project import Project
 from reproducible import epoch, files_below
 
 
-def build(output: Path, python_archive: Path | None = None) -> Path:
+def build(project: Project, output: Path, python_archive: Path | None = None) -> Path:
     """Writes the installer into `output` and returns its path. Raises `BuildError`."""
-    project = read_project()
     target = output / f"redraft-{project.version}.run"
     with tempfile.TemporaryDirectory(prefix="redraft-run-") as place:
         folder = Path(place) / "program"

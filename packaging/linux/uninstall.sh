@@ -18,7 +18,7 @@ fi
 if command -v update-desktop-database >/dev/null; then
     update-desktop-database -q "$data/applications" || true
 fi
-rm -rf "$home/runtime" "$home/layers" "$home/cache" "$home/python" "$home/program"
+rm -rf "$home/runtime" "$home/versions" "$home/layers" "$home/cache" "$home/python" "$home/program"
 if [ $answer = yes ]; then
     rm -rf "$home" "${XDG_STATE_HOME:-$HOME/.local/state}/redraft"
     echo "Redraft is removed."

@@ -33,12 +33,14 @@ def wheel(folder: Path, name: str, version: str, files: dict[str, str]) -> Path:
     return path
 
 
-def program(folder: Path, version: str = "0.1.0", app: str = APP) -> Path:
-    """What is installed, less Qt and the engine's locks."""
+def program(
+    folder: Path, version: str = "0.1.0", app: str = APP, more: dict[str, str] | None = None
+) -> Path:
+    """What is installed, less Qt and the engine's locks. `more`: other files of the wheel."""
     (folder / "wheels").mkdir(parents=True)
     (folder / "locks").mkdir()
     made = [
-        wheel(folder / "wheels", "redraft", version, {"app/__main__.py": app}),
+        wheel(folder / "wheels", "redraft", version, {"app/__main__.py": app, **(more or {})}),
         wheel(folder / "wheels", "pyside6_essentials", "6.11.3", {"PySide6/QtWidgets.py": QT}),
     ]
     lines = []
@@ -53,6 +55,9 @@ def program(folder: Path, version: str = "0.1.0", app: str = APP) -> Path:
         shutil.copy(path, folder)
     for name in ("bootstrap_qt.py", "bootstrap_system.py"):
         shutil.copy(ROOT / "packaging" / name, folder)
+    (folder / "app").mkdir()
+    for name in ("__init__.py", "pointer.py", "versions.py"):
+        shutil.copy(ROOT / "app" / name, folder / "app")
     shutil.copy(LINUX / "redraft.sh", folder / "redraft")
     shutil.copy(LINUX / "uninstall.sh", folder / "uninstall")
     shutil.copy(ROOT / "assets" / "icons" / "redraft.svg", folder)

@@ -110,9 +110,9 @@ def _install(
     environment["UV_PYTHON_DOWNLOADS"] = "never"
     meter = _Meter(report, layers.installed.size(flavour))
     for command in install_commands(layers, flavour, part, os.environ.get(OVERRIDE, "")):
-        before = _size(log)
-        if _run(command, environment, log, meter.look, is_cancelled) != 0:
-            raise SetupFailed(trouble_in(_since(log, before)))
+        before = size_of(log)
+        if run(command, environment, log, meter.look, is_cancelled) != 0:
+            raise SetupFailed(trouble_in(since(log, before)))
 
 
 def check(layer: Path, log: Path, is_cancelled: IsCancelled) -> dict[str, object]:
@@ -130,9 +130,9 @@ def check(layer: Path, log: Path, is_cancelled: IsCancelled) -> dict[str, object
         if time.monotonic() > end:
             raise SetupFailed(does_not_start("no answer"))
 
-    before = _size(log)
-    if _run(command, environment, log, look, is_cancelled) != 0:
-        raise SetupFailed(does_not_start(_since(log, before)))
+    before = size_of(log)
+    if run(command, environment, log, look, is_cancelled) != 0:
+        raise SetupFailed(does_not_start(since(log, before)))
     found: dict[str, object] = json.loads(answer.read_text(encoding="utf-8"))
     return found
 
@@ -177,7 +177,7 @@ class _Meter:
             self._report(Progress(stage=Stage.INSTALLING, done=shown, total=total, speed=speed))
 
 
-def _run(
+def run(
     command: Sequence[str | Path],
     environment: dict[str, str],
     log: Path,
@@ -223,11 +223,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _size(log: Path) -> int:
+def size_of(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def _since(log: Path, before: int) -> str:
+def since(log: Path, before: int) -> str:
     with log.open(encoding="utf-8", errors="replace") as file:
         file.seek(before)
         return file.read()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from app.layers import Flavour, Layers, remove_old_runtimes
+from app.layers import Flavour, Layers, remove_old_versions
 from app.state.diagnostics import tail, without_user
 from app.state.setup.gpu import find_gpu, why_not
 from app.state.setup.making import Cancelled, Progress, make
@@ -176,7 +176,7 @@ class Setup(QObject):
             self._make_cuda(stop)
         if used is not None and not stop.is_set():
             self._layers.tidy(used)
-            remove_old_runtimes(folder.parent)
+            remove_old_versions(folder.parent)
 
     def _make_cuda(self, stop: threading.Event) -> None:
         if self._layers.is_whole(Flavour.CUDA):

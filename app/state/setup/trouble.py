@@ -25,13 +25,13 @@ class SetupFailed(Exception):
         self.trouble = trouble
 
 
-def trouble_in(output: str) -> Trouble:
-    """What the last words of uv mean."""
+def trouble_in(output: str, otherwise: Trouble | None = None) -> Trouble:
+    """What the last words of uv mean; `otherwise` where they mean nothing that is known."""
     words = output.lower()
     for signs, explain in _SIGNS:
         if any(sign in words for sign in signs):
             return explain(output)
-    return Trouble(
+    return otherwise or Trouble(
         message=tr("The engine could not be installed."),
         remedy=tr("Try again. If it stays so, copy the details and report them."),
     )
@@ -47,6 +47,11 @@ def trouble_of(error: OSError) -> Trouble:
             remedy=tr("Install Redraft again. Your chats and texts are kept."),
         )
     return _not_writable("")
+
+
+def is_damage(output: str) -> bool:
+    """Whether uv says that a file is not the one whose hash is known."""
+    return any(sign in output.lower() for sign in _WRONG_HASH)
 
 
 def no_room(needed: int, free: int) -> Trouble:
@@ -136,6 +141,7 @@ def _not_offered(_output: str) -> Trouble:
     )
 
 
+_WRONG_HASH = ("hash mismatch", "hash does not match", "mismatched hash")
 # In this order: a full disk or a certificate also shows as a failed download.
 _SIGNS = (
     (("no space left", "os error 28", "os error 112"), _disk_full),
@@ -143,7 +149,7 @@ _SIGNS = (
     (("being used by another process", "os error 32"), _in_use),
     (("407", "proxy authentication"), _proxy),
     (("certificate",), _certificate),
-    (("hash mismatch", "hash does not match", "mismatched hash"), _damaged),
+    (_WRONG_HASH, _damaged),
     (
         ("error sending request", "dns error", "failed to fetch", "failed to download", "connect",
          "timed out", "timeout", "request failed", "client error"),
