@@ -97,6 +97,7 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
         "total_bytes": needed.total,
         "fits": None if options.vram is None else needed.fits(options.vram),
         "parts": needed.parts,
+        "host_bytes": needed.host,
     }
 
 
@@ -189,6 +190,8 @@ def _print(options: argparse.Namespace, outcome: dict[str, Any]) -> None:
     elif options.command == "plan":
         for name, size in {**outcome["parts"], "total": outcome["total_bytes"]}.items():
             print(f"{name.replace('_', ' '):<18} {size / (1 << 30):8.2f} GiB")
+        if outcome["host_bytes"]:
+            print(f"beside it, in the PC's memory: {outcome['host_bytes'] / (1 << 30):.2f} GiB")
         if outcome["fits"] is not None:
             print("It fits." if outcome["fits"] else "It does not fit.")
     elif options.command == "catalogue":

@@ -2,8 +2,10 @@
 
     python -m tests.benchmarks.demo_model [--gaps 501] [--chats 200] [--rewrites 120]
     python -m tests.benchmarks.demo_model --weights int4 --name demo_model_int4
+    python -m tests.benchmarks.demo_model --weights int4 --fused --name demo_model_int4_fused
 
-Items come from `packaging/demo_model/heldout.py` with a seed that training never uses. Writes
+`--fused` takes the way of a GPU: fused layers with activations of eight bits, the fused step with its
+own noise and the sparse self-conditioning, by plain operations instead of kernels. Items come from `packaging/demo_model/heldout.py` with a seed that training never uses. Writes
 `tests/benchmarks/results/NAME.json`.
 """
 
@@ -27,6 +29,8 @@ from engine.generate import generate, steps
 from engine.load import load_model, model_folder
 from engine.model.network import Model
 from tests.benchmarks.record import record
+from tests.engine.kernels.network import fused
+from tests.engine.kernels.plain_vocabulary import plain_vocabulary
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "packaging" / "demo_model"))
 
@@ -217,10 +221,19 @@ def full_canvas(model: Model) -> dict[str, float]:
     return {"steps": count, "seconds": round(seconds, 2), "threads": torch.get_num_threads()}
 
 
+def loaded(options: argparse.Namespace) -> Model:
+    model = load_model(options.model, weights=options.weights)
+    return fused(model, ("vocabulary",)) if options.fused else model
+
+
 def measure(part: str, options: argparse.Namespace) -> dict[str, Any]:
     """One half of the measurement, in a process of its own on one thread."""
     torch.set_num_threads(1)
-    model = load_model(options.model, weights=options.weights)
+    with plain_vocabulary():
+        return measured(part, loaded(options), options)
+
+
+def measured(part: str, model: Model, options: argparse.Namespace) -> dict[str, Any]:
     encoder = Encoder(vocabulary.load(model_folder(options.model)))
     seen = heldout.training_runs(SEED + 1, 20_000)
     if part == "text":
@@ -245,14 +258,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="demo")
     parser.add_argument("--weights", default="source", help="how they are stored in memory")
+    parser.add_argument("--fused", action="store_true", help="the way of a GPU")
     parser.add_argument("--gaps", type=int, default=501)
     parser.add_argument("--chats", type=int, default=200)
     parser.add_argument("--rewrites", type=int, default=120)
     parser.add_argument("--name", default="demo_model")
     options = parser.parse_args()
-    figures: dict[str, Any] = {
-        "full_canvas": full_canvas(load_model(options.model, weights=options.weights))
-    }
+    with plain_vocabulary():
+        figures: dict[str, Any] = {"full_canvas": full_canvas(loaded(options))}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for result in pool.map(measure, ("gaps", "text"), (options, options)):
             figures |= result

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
 import torch
 from torch import Tensor
 
+from engine.fused_step import FusedStep
 from engine.model.cache import KVCache
 from engine.model.network import Model
 
@@ -25,3 +30,25 @@ class Followed(Model):
         same = self.logits(hidden).argmax(-1) == self.follower.logits(other).argmax(-1)
         self.agreements.append(float(same.float().mean()))
         return hidden
+
+
+@contextmanager
+def followed_steps(plain: Model) -> Iterator[list[float]]:
+    """Every fused step inside is made by `plain` as well; how often they find the same words.
+
+    Both start from the same prefix, canvas and self-conditioning.
+    """
+    agreements: list[float] = []
+    work = FusedStep.work
+
+    def followed(step: FusedStep) -> None:
+        state = step._state
+        ids, soft = state.ids.clone(), None if state.soft is None else state.soft.clone()
+        cache = plain.new_cache(step._cache.length)
+        plain.prefill(torch.tensor(step._cache.ids), cache)
+        wanted = plain.logits(plain.decode(ids, cache, soft)).argmax(-1)
+        work(step)
+        agreements.append(float((state.argmax == wanted).float().mean()))
+
+    with patch.object(FusedStep, "work", followed):
+        yield agreements

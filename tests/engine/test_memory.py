@@ -166,6 +166,7 @@ def test_the_command_says_what_the_plan_says(capsys: pytest.CaptureFixture[str])
     arguments += ["--context", "8192", "--json", "--vram"]
     assert main([*arguments, str(found.total)]) == 0
     said = json.loads(capsys.readouterr().out)
+    assert said.pop("host_bytes") == found.host
     assert said == {"total_bytes": found.total, "fits": True, "parts": found.parts}
     assert main([*arguments, str(found.total - 1)]) == 0
     assert json.loads(capsys.readouterr().out)["fits"] is False
