@@ -1,18 +1,25 @@
 """Installs the packages for Linux on a fresh Debian and starts them as a user would; needs root.
 
     python -m tests.packaging.linux_installer --work DIR [--wheels DIR]
+    python -m tests.packaging.linux_installer --work DIR --suite trixie --window
+    python -m tests.packaging.linux_installer --work DIR --wheels DIR --python-archive FILE
 
 Builds both packages twice, makes a Debian 12 in DIR/debian with debootstrap, installs the .deb with
 apt, and lets an ordinary user with an empty home start Redraft on a virtual screen: from the first
 start to the first answer of the demo model, a second start, starts without network and with an old
 driver, removal. Then the same with the .run. Pictures are left in DIR/pictures: look at them.
-`--wheels` is a folder with the wheels of engine-cpu-linux for Python 3.11; without it the engine is
-fetched. Times depend on what else the PC does.
+
+`--wheels` is a folder with the wheels of engine-cpu-linux for the Python there; without it the engine
+is fetched. `--window` wants no engine, for a Python that has no such wheels at hand.
+`--python-archive` carries a Python along and wants the system to have none; then the .run without
+one has to fetch it, from this PC. Times depend on what else the PC does.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -21,13 +28,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.packaging.linux_system import debian, files, inside
 from tests.packaging.linux_user import SCREEN, User, is_painted, wait, xdotool
 
 ROOT = Path(__file__).parents[2]
-SUITE = "bookworm"
 LARGEST = 130_000_000  # bytes of a package
 FIRST, SECOND = 20.0, 5.0  # seconds to the window
-BOUND = ("proc", "sys", "dev", "tmp/.X11-unix")
+BEN = "/home/ben/.local/bin/redraft"
 QUESTION = "Hello! Who are you?"
 NEEDED = ("debootstrap", "Xvfb", "xdotool", "import", "dpkg-deb", "unshare")
 
@@ -37,22 +44,29 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--wheels", type=Path)
     parser.add_argument("--packages", type=Path, help="a folder with packages, instead of new ones")
+    parser.add_argument("--suite", default="bookworm", help="of Debian")
+    parser.add_argument("--window", action="store_true", help="no further than the window")
+    parser.add_argument("--python-archive", type=Path)
     options = parser.parse_args()
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
         sys.exit(f"Install {', '.join(missing)} first.")
     work = options.work.resolve()
     (work / "pictures").mkdir(parents=True, exist_ok=True)
+    carried = options.python_archive
     if options.packages:
         deb, run = (next(options.packages.glob(f"*.{kind}")) for kind in ("deb", "run"))
     else:
-        deb, run = (build(kind, work) for kind in ("deb", "run"))
-    with screen(), debian(work, options.wheels) as root:
+        deb, run = (build(kind, work, carried) for kind in ("deb", "run"))
+    lives = see_window if options.window else live
+    with screen(), debian(work, options.suite, options.wheels) as root:
         install_deb(root, deb)
-        live(User(root, "anna", "redraft", work, options.wheels))
+        assert not carried or not (root / "usr/bin/python3").exists()
+        lives(User(root, "anna", "redraft", work, options.wheels))
         remove_deb(root)  # what it depended on stays
         install_run(root, run)
-        ben = User(root, "ben", "/home/ben/.local/bin/redraft", work, options.wheels)
-        live(ben)
+        lives(User(root, "ben", BEN, work, options.wheels))
+        if carried:
+            fetch_python(root, carried, User(root, "ben", BEN, work, options.wheels))
         uninstall_run(root)
     say("all of it worked; now look at the pictures")
 
@@ -65,7 +79,7 @@ def say(words: str) -> None:
 # --- the packages ---------------------------------------------------------------------------------
 
 
-def build(kind: str, work: Path) -> Path:
+def build(kind: str, work: Path, python_archive: Path | None) -> Path:
     """The package; built twice from one copy of the source, to the same bytes."""
     source = work / "source"
     shutil.rmtree(source, ignore_errors=True)
@@ -75,6 +89,8 @@ def build(kind: str, work: Path) -> Path:
     built = []
     for name in ("one", "two"):
         command = [sys.executable, "build_installer.py", kind, "--output", str(work / name)]
+        if python_archive:
+            command += ["--python-archive", str(python_archive.resolve())]
         subprocess.run(command, cwd=source, check=True, stdout=subprocess.DEVNULL)
         (path,) = (work / name).glob(f"*.{kind}")
         built.append(path)
@@ -97,72 +113,6 @@ def screen() -> Iterator[None]:
     finally:
         server.terminate()
         server.wait()
-
-
-@contextmanager
-def debian(work: Path, wheels: Path | None) -> Iterator[Path]:
-    """A fresh Debian with what this PC knows of its network."""
-    base, root = work / "base", work / "debian"
-    if not base.exists():
-        command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE]
-        subprocess.run([*command, base, mirror()], check=True, stdout=subprocess.DEVNULL)
-    unmount(root)
-    shutil.rmtree(root, ignore_errors=True)
-    subprocess.run(["cp", "--archive", base, root], check=True)  # its devices as devices
-    for name in ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt"):
-        shutil.copy(f"/{name}", root / name)
-    for path in Path("/etc/apt/apt.conf.d").iterdir():
-        shutil.copy(path, root / "etc/apt/apt.conf.d")
-    (root / "tmp/.X11-unix").mkdir(exist_ok=True)
-    for name in BOUND:
-        subprocess.run(["mount", "--bind", f"/{name}", root / name], check=True)
-    if wheels:
-        (root / "wheels").mkdir()
-        subprocess.run(["mount", "--bind", wheels, root / "wheels"], check=True)
-    try:
-        yield root
-    finally:
-        unmount(root)
-
-
-def mirror() -> str:
-    """Where this PC has its own Debian from."""
-    command = ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    return next(line.split()[1] for line in lines if line.split()[0] == SUITE)
-
-
-def unmount(root: Path) -> None:
-    """All that is mounted below `root`; nothing may be removed there before."""
-    for _ in range(10):
-        mounts = Path("/proc/mounts").read_text("utf-8").splitlines()
-        below = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{root}/")]
-        if not below:
-            return
-        subprocess.run(["umount", "--lazy", *below], check=True)
-    raise AssertionError(f"something stays mounted below {root}")
-
-
-def inside(root: Path, *command: str, **variables: str) -> str:
-    """What a command of root's prints in there."""
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
-    done = subprocess.run(
-        ["chroot", root, *command],
-        env=environment | {"DEBIAN_FRONTEND": "noninteractive"} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout
-
-
-def files(root: Path) -> set[str]:
-    """All files that packages could have put anywhere."""
-    found = subprocess.run(
-        ["find", root, "-xdev", "-not", "-type", "d"], capture_output=True, text=True, check=True
-    )
-    return {line.removeprefix(str(root)) for line in found.stdout.splitlines()}
 
 
 def install_deb(root: Path, package: Path) -> None:
@@ -205,6 +155,13 @@ def uninstall_run(root: Path) -> None:
 # --- what they do ---------------------------------------------------------------------------------
 
 
+def see_window(user: User) -> None:
+    """The first start without an engine, and the second."""
+    no_network(user)
+    say(f"the second window after {window_of(user, SECOND):.1f} s")
+    user.end()
+
+
 def live(user: User) -> None:
     """From the first start to the last; each is seen."""
     say(f"the first window after {window_of(user, FIRST):.1f} s")
@@ -244,12 +201,37 @@ def old_driver(user: User) -> None:
 def no_network(user: User) -> None:
     """A first start with no network and no wheels: the window is there and says what is missing."""
     for name in ("layers", "cache", "runtime"):
-        shutil.rmtree(user.home / ".local/share/redraft" / name)
+        shutil.rmtree(user.home / ".local/share/redraft" / name, ignore_errors=True)
     seconds = window_of(user, FIRST, prefix=("/usr/bin/unshare", "--net"), REDRAFT_WHEELS="")
     say(f"without network the first window comes after {seconds:.1f} s")
     wait(lambda: "cannot be reached" in user.said(), 120)
     time.sleep(1)
     user.picture("6-no-network")
+    user.end()
+
+
+def fetch_python(root: Path, archive: Path, user: User) -> None:
+    """A first start with no Python at all: uv fetches one, here from a file that it is told of."""
+    data = user.home / ".local/share/redraft"
+    for path in (data / "python", data / "runtime", data / "program/python"):
+        shutil.rmtree(path)
+    (root / "mirror").mkdir()
+    shutil.copy(archive, root / "mirror")
+    offer = {
+        "name": "cpython", "arch": {"family": "x86_64", "variant": None}, "os": "linux", "libc": "gnu",
+        "major": 3, "minor": 12, "patch": 0, "prerelease": "", "variant": None, "build": "1",
+        "url": f"file:///mirror/{archive.name}", "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+    }  # fmt: skip
+    offers = json.dumps({"cpython-3.12.0-linux-x86_64-gnu": offer})
+    (root / "mirror/offers.json").write_text(offers, encoding="utf-8")
+    uv = data / "program/uv"
+    uv.rename(uv.with_name("uv.real"))
+    told = "export UV_PYTHON_DOWNLOADS_JSON_URL=/mirror/offers.json"
+    uv.write_text(f'#!/bin/sh\n{told}\nexec "$(dirname "$0")/uv.real" "$@"\n', encoding="utf-8")
+    uv.chmod(0o755)
+    seconds = window_of(user, FIRST, prefix=("/usr/bin/unshare", "--net"))
+    say(f"with a Python that was fetched the first window comes after {seconds:.1f} s")
+    user.picture("7-fetched-python")
     user.end()
 
 
