@@ -82,6 +82,7 @@ class Settings:
     recent_files: tuple[str, ...] = ()  # paths, the latest first
     edit_instructions: tuple[str, ...] = ()  # given before, the latest first
     kept_instructions: tuple[str, ...] = ()  # the user's own quick actions
+    updates: bool = False  # whether Redraft looks for a newer version by itself
     answers_made: int = 0  # as far as it tells whether somebody is new here
     unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of newer versions
 
@@ -306,6 +307,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "recent_files": _texts,
     "edit_instructions": _texts,
     "kept_instructions": _texts,
+    "updates": _truth,
     "answers_made": _whole(0, MOST_ANSWERS),
 }
 assert set(_READERS) == {each.name for each in fields(Settings)} - {"unknown"}

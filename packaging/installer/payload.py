@@ -6,13 +6,15 @@ locks/gui-<system>.txt         exactly those, with their hashes
 locks/engine-*-<system>.txt    what the app fetches later; indexes.json: from where, if not from
                                the package index
 licences/                      texts and NOTICES.txt
-version.json                   {"name", "version", "system", "pythons"}
+version.json                   {"name", "version", "system", "pythons"}, and where updates come from:
+                               {"updates": {"url", "keys"}}
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import app_wheel
@@ -32,12 +34,14 @@ def assemble(project: Project, platform: Platform, folder: Path) -> None:
     folder.mkdir(parents=True)
     carried = [_uv(platform, folder), *_wheels(project, platform, folder)]
     licences.collect(project, carried, folder / "licences")
-    about = {
+    about: dict[str, object] = {
         "name": project.name,
         "version": project.version,
         "system": platform.name,
         "pythons": list(platform.pythons),
     }
+    if project.updates is not None:
+        about["updates"] = asdict(project.updates)
     text = json.dumps(about, indent=2) + "\n"
     (folder / "version.json").write_text(text, encoding="utf-8", newline="\n")
     settle(folder, frozenset({"uv", "uv.exe"}))

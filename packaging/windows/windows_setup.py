@@ -18,16 +18,15 @@ from pathlib import Path, PurePosixPath
 
 import payload
 from platforms import WINDOWS, WINDOWS_PYTHON
-from project import BuildError, Project, read_project
+from project import BuildError, Project
 from reproducible import epoch, files_below, settle, sha256
 
 FOLDER = Path(__file__).resolve().parent
 PYTHON_MEGABYTES = 150  # unpacked, where it is fetched; only for the question whether it fits
 
 
-def build(output: Path, python_archive: Path | None = None) -> Path:
+def build(project: Project, output: Path, python_archive: Path | None = None) -> Path:
     """Writes `redraft-<version>-windows-x64.exe` into `output`. Raises `BuildError`."""
-    project = read_project()
     _makensis()
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)

@@ -51,6 +51,7 @@ OTHER = Settings(
     recent_files=("/a/ü.txt", "/b"),
     edit_instructions=("shorter", "longer"),
     kept_instructions=("like a pirate",),
+    updates=True,
     answers_made=2,
 )
 
