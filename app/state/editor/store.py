@@ -17,7 +17,9 @@ from typing import Any
 from app.state.autosave import set_aside
 from app.state.editor.changes import Change, replay
 from app.state.editor.encoding import FileText
+from app.state.editor.newer import bring_in
 from app.state.history.faults import Fault, HistoryError, in_plain_words
+from app.state.history.newer import take_copy
 from app.state.history.schema import connect
 
 FILE = "documents.sqlite"
@@ -111,10 +113,20 @@ class Store:
         try:
             self._db = connect(self._path, MIGRATIONS)
         except HistoryError as error:
-            if error.fault is not Fault.DAMAGED or self._path is None:
+            if self._path is None or not self._gives_way(self._path, error.fault):
                 raise
-            set_aside(self._path, "damaged")
             self._db = connect(self._path, MIGRATIONS)
+        if self._path is not None:
+            with in_plain_words(self._path):
+                bring_in(self._db, self._path, MIGRATIONS)
+
+    @staticmethod
+    def _gives_way(path: Path, fault: Fault) -> bool:
+        """Whether the file has been set aside: a damaged one, or a newer one with an older copy."""
+        if fault is Fault.NEWER:
+            with in_plain_words(path):
+                return take_copy(path, len(MIGRATIONS))
+        return fault is Fault.DAMAGED and set_aside(path, "damaged") is not None
 
     def close(self) -> None:
         self._db.close()

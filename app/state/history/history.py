@@ -18,9 +18,11 @@ from typing import Any
 from app.state.conversation import Conversation, Message, interrupted
 from app.state.history import search as history_search
 from app.state.history.faults import Fault, HistoryError, fault_error, in_plain_words
+from app.state.history.newer import chats_as_they_were
 from app.state.history.rows import (
     ChatSummary,
     SavedChat,
+    created_of,
     message_of,
     object_of,
     to_json,
@@ -67,6 +69,8 @@ class History:
                 connection.close()
                 raise
         except HistoryError as error:
+            if error.fault is Fault.NEWER and (told := chats_as_they_were(path)):
+                return cls(connect(path), path, told, clock)
             if error.fault is not Fault.DAMAGED:
                 raise
         return cls.repair(path, clock)
@@ -226,7 +230,7 @@ class History:
                 " WHERE recordings.number > ? ORDER BY recordings.number LIMIT ?",
                 (after, most),
             ).fetchall()
-        old = [(number,) for number, more, updated in found if _created(more, updated) < before]
+        old = [(number,) for number, more, updated in found if created_of(more, updated) < before]
         if old:
             with self._writing():
                 self._db.executemany("DELETE FROM recordings WHERE number = ?", old)
@@ -234,8 +238,7 @@ class History:
 
     def add(self, chat: SavedChat) -> None:
         """Brings in a whole chat from elsewhere, in one step. Messages that are here are replaced."""
-        summary = chat.summary
-        conversation = chat.conversation
+        summary, conversation = chat.summary, chat.conversation
         with self._writing():
             self.save(summary.id, tuple(conversation.messages.values()), conversation.leaf)
             if chat.title_is_given:
@@ -250,7 +253,8 @@ class History:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """All or nothing; inside another one, a part of it."""
-        if self._db.in_transaction:
+        is_inside = self._db.in_transaction
+        if is_inside:
             yield
             return
         with in_plain_words(self._path):
@@ -259,12 +263,9 @@ class History:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                self._roll_back()
+                if self._db.in_transaction:  # SQLite may have ended it itself
+                    self._db.execute("ROLLBACK")
                 raise
-
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:  # SQLite may have done it itself
-            self._db.execute("ROLLBACK")
 
     def _number(self, chat_id: str) -> int | None:
         row = self._db.execute("SELECT number FROM chats WHERE id = ?", (chat_id,)).fetchone()
@@ -315,9 +316,3 @@ class History:
                 raise
             return frozenset(row[0] for row in rows)
         return frozenset()
-
-
-def _created(more: str, updated: float) -> float:
-    """When a message was made, from its details; `updated` where they do not say it."""
-    created = object_of(more).get("created")
-    return created if isinstance(created, float) else updated

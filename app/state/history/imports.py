@@ -1,8 +1,9 @@
 """Brings chats from other files in the data folder into the history, once.
 
 These are the files of earlier versions (`conversation.json`, those set aside by "New chat", and
-`unsent.json`) and the chats that a run kept apart because it could not write the history
-(`chats.unsaved-*.json`). A file is renamed when its chats are in, never deleted. After a kill in
+`unsent.json`), the chats that a run kept apart because it could not write the history
+(`chats.unsaved-*.json`), and histories that an older version set aside (see
+app.state.history.newer). A file is renamed when its chats are in, never deleted. After a kill in
 between it is met again: a chat has the same id each time, so nothing is doubled.
 """
 
@@ -12,6 +13,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,8 +22,11 @@ from typing import Any
 from app.state.autosave import set_aside, write_atomically
 from app.state.conversation import Conversation, Message, interrupted, message_from_json
 from app.state.history.export import chat_from_json, chat_to_json
+from app.state.history.faults import HistoryError
 from app.state.history.history import History
+from app.state.history.newer import set_aside_earlier
 from app.state.history.rows import ChatSummary, SavedChat, title_from
+from app.state.history.schema import connect, newest
 from app.state.text import clean, is_blank
 from app.state.unsent import Unsent
 from app.words import tr
@@ -43,6 +48,8 @@ def bring_in(history: History, data: Path) -> str:
     unreadable += _take(data / "unsent.json", lambda path: _bring_unsent(history, path))
     for path in _waiting(data, UNSAVED.format(run="*")):
         unreadable += _take(path, lambda path: _bring_unsaved(history, path))
+    for path in set_aside_earlier(data / "chats.sqlite", newest()):
+        unreadable += _take(path, lambda path: _bring_newer(history, path))
     if not unreadable:
         return ""
     names = ", ".join(path.name for path in unreadable)
@@ -146,6 +153,35 @@ def _bring_unsaved(history: History, path: Path) -> None:
         raise ValueError("not a list of chats")
     for chat in [chat_from_json(each) for each in data]:
         history.add(chat)
+
+
+def _bring_newer(history: History, path: Path) -> None:
+    """What has changed in there since the copy was kept that this history goes back to."""
+    try:
+        connection = connect(path)
+    except HistoryError as error:
+        raise ValueError(str(error)) from error
+    with closing(History(connection, path)) as newer:
+        known = {chat.id: chat.updated for chat in history.chats()}
+        for summary in reversed(newer.chats()):
+            if known.get(summary.id) != summary.updated:
+                _join(history, newer, newer.load(summary.id))
+
+
+def _join(history: History, newer: History, chat: SavedChat) -> None:
+    """Messages are added, none is replaced. Who has written on here sees that first."""
+    chat_id = chat.summary.id
+    if not history.has(chat_id):
+        history.add(chat)
+    ours, theirs = history.load(chat_id).conversation, chat.conversation
+    missing = [each for each in theirs.messages.values() if each.id not in ours.messages]
+    leaf = theirs.leaf if ours.leaf is None or ours.leaf in theirs.messages else ours.leaf
+    if missing or leaf != ours.leaf:
+        history.save(chat_id, missing, leaf)
+    for message in theirs.messages.values():
+        recording = newer.recording(message.id) if message.has_recording else None
+        if recording is not None and history.recording(message.id) is None:
+            history.save_recording(message.id, recording)
 
 
 def _id(content: bytes, number: int = -1) -> str:

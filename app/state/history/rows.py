@@ -76,3 +76,9 @@ def object_of(text: str) -> dict[str, Any]:
 def unsent_of(text: str) -> Unsent:
     value = object_of(text)
     return Unsent(typed=str(value.get("typed", "")), pasted=str(value.get("pasted", "")))
+
+
+def created_of(more: str, updated: float) -> float:
+    """When a message was made, from its details; `updated` where they do not say it."""
+    created = object_of(more).get("created")
+    return created if isinstance(created, float) else updated

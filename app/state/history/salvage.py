@@ -46,17 +46,25 @@ def salvage(path: Path, now: Callable[[], float] = time.time) -> str:
         _mend(new)
         (count,) = new.execute("SELECT count(*) FROM messages").fetchone()
         new.execute("COMMIT")
-    part.replace(_salvaged(path))
-    kept = _set_aside(path)
+    return _sentence(count, take_place(part, path, "damaged"))
+
+
+def take_place(part: Path, path: Path, why: str) -> Path | None:
+    """`part` becomes `path`. What was there is kept under another name, which is returned.
+
+    Raises OSError. After a kill in between, `finish_salvage` ends it.
+    """
+    part.replace(salvaged_of(path))
+    kept = _set_aside(path, why)
     finish_salvage(path)
-    return _sentence(count, kept)
+    return kept
 
 
 def finish_salvage(path: Path) -> None:
     """After a kill between setting the damaged file aside and putting the new one in its place."""
-    if not path.exists() and _salvaged(path).exists():
+    if not path.exists() and salvaged_of(path).exists():
         _log_of(path).unlink(missing_ok=True)
-        _salvaged(path).replace(path)
+        salvaged_of(path).replace(path)
 
 
 def _sentence(count: int, kept: Path | None) -> str:
@@ -71,7 +79,8 @@ def _sentence(count: int, kept: Path | None) -> str:
     )
 
 
-def _salvaged(path: Path) -> Path:
+def salvaged_of(path: Path) -> Path:
+    """Where the new file waits for its place."""
     return path.with_name(path.name + ".salvaged")
 
 
@@ -84,11 +93,11 @@ def _remove(path: Path) -> None:
         name.unlink(missing_ok=True)
 
 
-def _set_aside(path: Path) -> Path | None:
+def _set_aside(path: Path, why: str) -> Path | None:
     """The file and its log. The log goes first: beside a new file it would be played into it."""
     log = _log_of(path)
-    kept_log = set_aside(log, "damaged") if log.exists() else None
-    kept = set_aside(path, "damaged")
+    kept_log = set_aside(log, why) if log.exists() else None
+    kept = set_aside(path, why)
     if kept and kept_log:
         with suppress(OSError):
             kept_log.replace(_log_of(kept))

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.state.history.copies import keep_copy
 from app.state.history.faults import Fault, fault_error, in_plain_words
 
 APPLICATION_ID = 0x52656472  # "Redr": tells our files from other SQLite files
@@ -65,11 +66,18 @@ MIGRATIONS = (
 )
 
 
-def connect(path: Path | None, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
+def newest() -> int:
+    """The version of the history's tables."""
+    return len(MIGRATIONS)
+
+
+def connect(path: Path | None, migrations: Sequence[str] | None = None) -> sqlite3.Connection:
     """Opens the file, or makes it, in this version. None: in memory.
 
-    Raises HistoryError. A file from a newer version is read only as far as its version.
+    Raises HistoryError. A file from a newer version is read only as far as its version; of one from
+    an older version a copy is kept.
     """
+    migrations = MIGRATIONS if migrations is None else migrations
     with in_plain_words(path):
         connection = sqlite3.connect(path or ":memory:", timeout=PATIENCE, isolation_level=None)
     try:
@@ -99,6 +107,8 @@ def _prepare(connection: sqlite3.Connection, path: Path | None, migrations: Sequ
         f"cache_size = -{CACHE_KIB}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    if path is not None and 0 < version < len(migrations):
+        keep_copy(connection, path, version)
     for number in range(version, len(migrations)):
         connection.executescript(
             f"BEGIN IMMEDIATE; {migrations[number]} PRAGMA application_id = {APPLICATION_ID};"
