@@ -23,6 +23,8 @@ CHECKS = {
     "lint-imports": ["-c", LINT_IMPORTS],
     "pytest": ["-m", "pytest"],
 }
+# Two at a time halve it; with more of them, tests of a window would wait for a processor.
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
 
 
 def main(arguments: list[str]) -> int:
@@ -80,7 +82,8 @@ def _run_checks(python: Path, arguments: list[str]) -> int:
     for name in ["pytest"] if arguments else CHECKS:
         print(f"\n== {name}", flush=True)
         started = time.monotonic()
-        command = [str(python), *CHECKS[name], *(arguments if name == "pytest" else [])]
+        command = [str(python), *CHECKS[name]]
+        command += (arguments or SIDE_BY_SIDE) if name == "pytest" else []
         code = subprocess.call(command, cwd=ROOT, env=environment)
         results.append((name, code, time.monotonic() - started))
     print("\n== summary")

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import layer_sizes
 import lock_file
 import wheels
 from lock_file import Entry
@@ -22,6 +23,8 @@ from project import ROOT, BuildError, Project, name_of, normalised, read_project
 
 LOCKS = ROOT / "packaging" / "locks"
 PINS = ROOT / "packaging" / "requirements.txt"
+# Bytes to download and on the disk. Of layers with torch from outside they were measured by hand.
+SIZES = "sizes.json"
 KINDS = ("gui", "engine-cpu", "engine-cuda")
 _CUDA_ALONE = ("nvidia-", "cuda-", "triton")
 _FAMILY = ("torch", "triton", "triton-windows")
@@ -40,13 +43,17 @@ def refresh(folder: Path = LOCKS) -> None:
     project = read_project()
     (wheel,) = wheels.fetch(read(lock_name(wheels.TOOLS, LINUX)), LINUX)
     uv = wheels.unpack_uv(wheel, wheels.cache_folder() / "tools")
+    sizes = json.loads((LOCKS / SIZES).read_text(encoding="utf-8"))
     for platform in PLATFORMS.values():
         for kind, entries in _resolve_all(project, platform, uv).items():
             name = lock_name(kind, platform)
+            if kind != "gui" and name not in OUTSIDE:  # what those fetch, this index does not know
+                sizes[name] = layer_sizes.measure(name, entries, platform, uv)
             comment = f"{_comment(name, platform)}\n{_asked_for(_asked(project, kind))[2:]}"
             _write(folder / f"{name}.txt", lock_file.write(entries, comment))
     outside = {name: asdict(each) for name, each in sorted(OUTSIDE.items())}
     _write(folder / "indexes.json", json.dumps(outside, indent=2) + "\n")
+    _write(folder / SIZES, json.dumps(sizes, indent=2) + "\n")
     check(project, folder)
 
 

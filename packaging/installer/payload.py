@@ -4,7 +4,7 @@ uv, uv.exe                     makes the private environment and fetches the eng
 wheels/                        Redraft and what its window needs
 locks/gui-<system>.txt         exactly those, with their hashes
 locks/engine-*-<system>.txt    what the app fetches later; indexes.json: from where, if not from
-                               the package index
+                               the package index; sizes.json: how large that is
 licences/                      texts and NOTICES.txt
 version.json                   {"name", "version", "system", "pythons"}, and where updates come from:
                                {"updates": {"url", "keys"}}
@@ -65,7 +65,8 @@ def _wheels(project: Project, platform: Platform, folder: Path) -> list[Path]:
     for kind in locks.KINDS[1:]:
         name = f"{locks.lock_name(kind, platform)}.txt"
         shutil.copyfile(locks.LOCKS / name, folder / "locks" / name)
-    shutil.copyfile(locks.LOCKS / "indexes.json", folder / "locks" / "indexes.json")
+    for name in ("indexes.json", locks.SIZES):
+        shutil.copyfile(locks.LOCKS / name, folder / "locks" / name)
     entry = Entry(name=project.name, version=project.version, hashes=(f"sha256:{sha256(own)}",))
     lock = folder / "locks" / f"{locks.lock_name('gui', platform)}.txt"
     comment = "Everything in the folder `wheels`; complete, to be installed without dependencies."

@@ -32,7 +32,6 @@ def assemble(project: Project, folder: Path, python_archive: Path | None = None)
         shutil.copyfile(path, folder / "app" / path.name)
     shutil.copyfile(HERE / "redraft.sh", folder / "redraft")
     shutil.copyfile(ICON, folder / "redraft.svg")
-    shutil.copyfile(HERE / "sizes.json", folder / "locks" / "sizes.json")
     if python_archive is not None:
         carry(python_archive, folder)
     settle(folder, EXECUTABLES)
