@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE))  # an isolated Python does not look beside the scr
 
 from bootstrap_qt import check as check_qt  # noqa: E402
 from bootstrap_system import SetupError, run  # noqa: E402
-from launch_words import progress, tell  # noqa: E402
+from launch_words import progress, tell, translated  # noqa: E402
 
 from app.versions import Versions  # noqa: E402
 
@@ -234,7 +234,7 @@ def remove(data: Path) -> None:
     """What Redraft has set up for this user goes; settings, chats and models stay."""
     for name in ("runtime", "versions", "layers", "cache", "python"):
         shutil.rmtree(data / name, ignore_errors=True)
-    print(f"Removed. Settings, chats and models are kept in {data}.")
+    print(translated(f"Removed. Settings, chats and models are kept in {data}."))
 
 
 def in_plain_words(error: OSError, data: Path) -> str:
