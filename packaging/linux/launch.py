@@ -232,7 +232,7 @@ def alone(path: Path) -> Iterator[None]:
 
 def remove(data: Path) -> None:
     """What Redraft has set up for this user goes; settings, chats and models stay."""
-    for name in ("runtime", "versions", "layers", "cache", "python"):
+    for name in ("runtime", "versions", "layers", "cache", "kernels", "python"):
         shutil.rmtree(data / name, ignore_errors=True)
     print(translated(f"Removed. Settings, chats and models are kept in {data}."))
 

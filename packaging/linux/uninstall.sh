@@ -4,12 +4,19 @@ set -eu
 data="${XDG_DATA_HOME:-$HOME/.local/share}"
 home="$data/redraft"
 answer=no
+case "${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}" in de*) german=yes ;; *) german= ;; esac
+
+say() { # what it is in English, and in German
+    if [ -n "$german" ]; then printf '%s' "$2"; else printf '%s' "$1"; fi
+}
+
 if [ "${1:-}" = --all ]; then
     answer=yes
 elif [ -t 0 ]; then
-    printf 'Remove settings, chats and models, too? [y/N] '
+    say "Remove settings, chats and models, too? [y/N] " \
+        "Auch Einstellungen, Chats und Modelle entfernen? [j/N] "
     read -r line
-    case $line in [yY]*) answer=yes ;; esac
+    case $line in [yYjJ]*) answer=yes ;; esac
 fi
 rm -f "$data/applications/redraft.desktop" "$data/icons/hicolor/scalable/apps/redraft.svg"
 if [ "$(readlink "$HOME/.local/bin/redraft" || true)" = "$home/program/redraft" ]; then
@@ -18,10 +25,12 @@ fi
 if command -v update-desktop-database >/dev/null; then
     update-desktop-database -q "$data/applications" || true
 fi
-rm -rf "$home/runtime" "$home/versions" "$home/layers" "$home/cache" "$home/python" "$home/program"
+for name in runtime versions layers cache kernels python program; do rm -rf "${home:?}/$name"; done
 if [ $answer = yes ]; then
     rm -rf "$home" "${XDG_STATE_HOME:-$HOME/.local/state}/redraft"
-    echo "Redraft is removed."
+    say "Redraft is removed." "Redraft ist entfernt."
 else
-    echo "Redraft is removed. Settings, chats and models are kept in $home."
+    say "Redraft is removed. Settings, chats and models are kept in $home." \
+        "Redraft ist entfernt. Einstellungen, Chats und Modelle bleiben in $home."
 fi
+echo

@@ -160,6 +160,7 @@ def test_a_folder_that_cannot_be_written_ends_in_a_sentence(program, home):
 def test_removing_keeps_what_is_the_users(program, home):
     seen(linux_rig.start(program, home))
     (data(home) / "chats.sqlite").write_text("chats", encoding="utf-8")
+    (data(home) / "kernels" / "triton").mkdir(parents=True)
     done = linux_rig.start(program, home, "--remove")
     assert done.returncode == 0
     assert [each.name for each in data(home).iterdir()] == ["chats.sqlite"]

@@ -186,10 +186,11 @@ def test_it_installs_starts_and_is_removed(run, project, tmp_path, home):
     assert started.returncode == 0, started.stderr
     (data(home) / "redraft" / "chats.sqlite").write_text("chats", encoding="utf-8")
     (data(home) / "redraft" / "models").mkdir()
+    (data(home) / "redraft" / "kernels").mkdir()
     uninstall = data(home) / "redraft" / "program" / "uninstall"
     subprocess.run([uninstall], env=linux_rig.variables(home), check=True, stdin=subprocess.DEVNULL)
     assert files_of(home) == {".local/share/redraft/chats.sqlite"}
-    assert (data(home) / "redraft" / "models").is_dir()
+    assert {each.name for each in (data(home) / "redraft").iterdir()} == {"chats.sqlite", "models"}
 
 
 def test_the_menu_entry_starts_it_wherever_it_lies(run, project, tmp_path, home):
