@@ -118,14 +118,31 @@ Function ${UN}CheckAlone
   ${EndIf}
 FunctionEnd
 
-; A program that runs cannot be opened for writing. Asks until it is closed, or ends the setup.
+; The installed version, and those that updates have brought: any of them may be the one that runs.
 Function ${UN}CheckNotRunning
+  Push "$INSTDIR\app"
+  Call ${UN}WaitForEnd
+  FindFirst $1 $2 "${DATA}\versions\*.*"
+  ${DoUntil} $2 == ""
+    ${If} $2 != "."
+    ${AndIf} $2 != ".."
+      Push "${DATA}\versions\$2"
+      Call ${UN}WaitForEnd
+    ${EndIf}
+    FindNext $1 $2
+  ${Loop}
+  FindClose $1
+FunctionEnd
+
+; A program that runs cannot be opened for writing. Asks until it is closed, or ends the setup.
+Function ${UN}WaitForEnd
+  Exch $3 ; the folder that its environment is in
   ${Do}
-    ${IfNot} ${FileExists} "$INSTDIR\app\env\Scripts\pythonw.exe"
+    ${IfNot} ${FileExists} "$3\env\Scripts\pythonw.exe"
       ${Break}
     ${EndIf}
     ClearErrors
-    FileOpen $0 "$INSTDIR\app\env\Scripts\pythonw.exe" a
+    FileOpen $0 "$3\env\Scripts\pythonw.exe" a
     ${IfNot} ${Errors}
       FileClose $0
       ${Break}
@@ -135,6 +152,7 @@ Function ${UN}CheckNotRunning
       Quit
     ${EndIf}
   ${Loop}
+  Pop $3
 FunctionEnd
 !macroend
 

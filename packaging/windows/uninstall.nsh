@@ -72,6 +72,7 @@ SectionEnd
 
 ; What can be fetched again always goes; the rest as chosen.
 Function un.RemoveData
+  RMDir /r "${DATA}\versions"
   RMDir /r "${DATA}\layers"
   RMDir /r "${DATA}\cache"
   ${If} $RemoveModels = 1

@@ -174,7 +174,15 @@ def used(wine: Wine, built: SimpleNamespace) -> Path:
     """Redraft, installed and used. Its data folder."""
     assert install(wine, built.first) == 0
     data = wine.local / "redraft"
-    for name in ("layers/cpu/torch.py", "cache/x", "models/a/blob", "history.sqlite3", "Logs/log"):
+    for name in (
+        "versions/0.9.1/env/x",
+        "versions/current.json",
+        "layers/cpu/torch.py",
+        "cache/x",
+        "models/a/blob",
+        "history.sqlite3",
+        "Logs/log",
+    ):
         (data / name).parent.mkdir(parents=True, exist_ok=True)
         (data / name).write_text(name)
     (installed(wine) / "a file of the user's.txt").write_text("x")

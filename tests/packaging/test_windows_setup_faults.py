@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from types import SimpleNamespace
 
@@ -113,3 +114,23 @@ def test_a_redraft_that_runs_is_neither_replaced_nor_removed(
     assert contents(installed(wine)) == before
     wine.end()
     app.wait(timeout=20)
+
+
+def test_an_update_that_runs_is_not_overlooked(wine: Wine, built: SimpleNamespace) -> None:
+    """The Python that it runs on is the installer's."""
+    assert install(wine, built.first) == 0
+    scripts = wine.local / "redraft" / "versions" / "0.9.5" / "env" / "Scripts"
+    scripts.mkdir(parents=True)
+    shutil.copy(built.uv, scripts / "pythonw.exe")
+    wine.forget()
+    app = wine.start(scripts / "pythonw.exe", "-I", "-m", "app")
+    until(lambda: bool(wine.calls()))
+    before = contents(installed(wine))
+    assert wine.run(built.second, "/S") == 4
+    assert uninstall(wine) == 4
+    assert contents(installed(wine)) == before
+    wine.end()
+    app.wait(timeout=20)
+    assert install(wine, built.second) == 0
+    assert uninstall(wine) == 0
+    assert not scripts.exists()
