@@ -24,7 +24,7 @@ PROJECT = ASSETS.parent
 # --- Windows, as far as it can be seen here -------------------------------------------------------
 
 STARTER = """#!/bin/sh
-{ for each; do echo "$each"; done; env; } >"$0.part"
+{ printf '%s\\n' "$@"; env; } >"$0.part"
 mv "$0.part" "$0.seen"
 """
 # What the shortcut starts; the folders are those of the installed Redraft.
