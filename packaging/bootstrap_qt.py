@@ -15,7 +15,10 @@ from pathlib import Path
 
 from bootstrap_system import SetupError, install_packages
 
-PROBE = "from PySide6.QtWidgets import QApplication; QApplication(['redraft'])"
+PROBE = (
+    "from PySide6 import QtNetwork, QtSvg; from PySide6.QtWidgets import QApplication; "
+    "QApplication(['redraft'])"
+)
 PLUGINS = "import PySide6; print(PySide6.__path__[0])"
 ROUNDS = 6  # without ldd each start names one library
 # Debian names a package after its library, with these exceptions.
@@ -23,6 +26,9 @@ PACKAGES = {
     "libglib-2.0.so.0": "libglib2.0-0",
     "libgthread-2.0.so.0": "libglib2.0-0",
     "libgobject-2.0.so.0": "libglib2.0-0",
+    "libgssapi_krb5.so.2": "libgssapi-krb5-2",
+    "libbrotlidec.so.1": "libbrotli1",
+    "libbrotlicommon.so.1": "libbrotli1",
     "libz.so.1": "zlib1g",
     "libglut.so.3": "libglut3.12",
 }
@@ -107,6 +113,7 @@ def _unresolved(python: Path, platform: str) -> set[str]:
     plugin = f"libq{re.split('[:;]', platform)[0]}.so"
     files = [
         folder / "Qt" / "lib" / "libQt6Widgets.so.6",
+        folder / "Qt" / "lib" / "libQt6Network.so.6",
         folder / "Qt" / "plugins" / "platforms" / plugin,
     ]
     listed = subprocess.run(

@@ -19,14 +19,14 @@ from reproducible import epoch, settle
 TOP = Path("opt/redraft")
 COMMAND = "usr/bin/redraft"
 MAINTAINER = "The Redraft authors <redraft@localhost>"
-# Qt's own libraries come along; these are of the system, as Qt's platform plugins link them.
+# Qt's own libraries come along; these are of the system, as Qt's modules and platform plugins link them.
 QT_LIBRARIES = (
-    "libdbus-1-3", "libegl1", "libfontconfig1", "libfreetype6", "libgl1",
-    "libglib2.0-0 | libglib2.0-0t64", "libwayland-client0", "libwayland-cursor0", "libwayland-egl1",
+    "libbrotli1", "libdbus-1-3", "libegl1", "libfontconfig1", "libfreetype6", "libgl1",
+    "libglib2.0-0 | libglib2.0-0t64", "libgssapi-krb5-2", "libwayland-client0", "libwayland-cursor0", "libwayland-egl1",
     "libx11-6", "libx11-xcb1", "libxcb-cursor0", "libxcb-glx0", "libxcb-icccm4", "libxcb-image0",
     "libxcb-keysyms1", "libxcb-randr0", "libxcb-render-util0", "libxcb-render0", "libxcb-shape0",
     "libxcb-shm0", "libxcb-sync1", "libxcb-util1", "libxcb-xfixes0", "libxcb-xkb1", "libxcb1",
-    "libxkbcommon-x11-0", "libxkbcommon0", "zlib1g",
+    "libxkbcommon-x11-0", "libxkbcommon0", "libzstd1", "zlib1g",
 )  # fmt: skip
 PYTHON = "python3 (>= 3.11)"
 DEPENDS = ("libc6 (>= 2.34)", "libstdc++6", *QT_LIBRARIES)

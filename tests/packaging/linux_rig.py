@@ -18,7 +18,10 @@ import json, os, sys
 print(json.dumps({"prefix": sys.prefix, "path": sys.path, "variables": dict(os.environ),
                   "arguments": sys.argv[1:], "isolated": sys.flags.isolated}))
 """
-QT = "class QApplication:\n    def __init__(self, arguments):\n        pass\n"
+APPLICATION = "class QApplication:\n    def __init__(self, arguments):\n        pass\n"
+QT = {f"PySide6/{name}.py": "" for name in ("QtNetwork", "QtSvg")} | {
+    "PySide6/QtWidgets.py": APPLICATION
+}
 
 
 def wheel(folder: Path, name: str, version: str, files: dict[str, str]) -> Path:
@@ -41,7 +44,7 @@ def program(
     (folder / "locks").mkdir()
     made = [
         wheel(folder / "wheels", "redraft", version, {"app/__main__.py": app, **(more or {})}),
-        wheel(folder / "wheels", "pyside6_essentials", "6.11.3", {"PySide6/QtWidgets.py": QT}),
+        wheel(folder / "wheels", "pyside6_essentials", "6.11.3", QT),
     ]
     lines = []
     for path in made:
