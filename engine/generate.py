@@ -45,10 +45,12 @@ def steps(
 
     Runs ⌈max_new_tokens / canvas_length⌉ canvases, fewer once one holds a stop id. Between two
     canvases the settled one is encoded into the cache. `pins` and `constraints` (see `denoise`)
-    apply to the first canvas. `batch` > 1 or pins [B, C] denoise several canvases over the same prefix, one canvas
-    each. A given `cache` is reused as far as it holds the same tokens, and keeps the prompt and all
-    canvases but the last. Where the model takes fused steps, `graphs` keeps them for later calls with the
-    same cache, and "native" noise is that of these steps. Raises ValueError for an empty prompt or when the cache is too small.
+    apply to the first canvas. `batch` > 1 or pins [B, C] denoise several canvases over the same
+    prefix, one canvas each. A given `cache` is reused as far as it holds the same tokens, and keeps
+    the prompt and all canvases but the last. Where the model takes fused steps, `graphs` keeps them
+    for later calls with the same cache and encodes a canvas in the pass of the next one's first
+    step, and "native" noise is that of these steps. Raises ValueError for an empty prompt or when
+    the cache is too small.
     """
     if prompt_ids.numel() == 0:
         raise ValueError("the prompt is empty")
@@ -67,6 +69,7 @@ def steps(
         noise = "counter"
     source = make_noise(noise, seed, model.config.vocab_size, model.device)
     stop_ids = torch.tensor(config.stop_ids)
+    settled = None
     for index in range(canvases):
         result = None
         for result in denoise(
@@ -79,12 +82,13 @@ def steps(
             pins=pins,
             constraints=constraints,
             graphs=graphs if model.portions == USUAL else None,
+            settled=settled,
         ):
             yield result
         assert result is not None
         if index + 1 == canvases or torch.isin(result.argmax.cpu(), stop_ids).any():
             return
-        model.prefill(result.argmax[0], cache)
+        settled = result.argmax[0]
         pins = constraints = None
 
 

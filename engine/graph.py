@@ -43,9 +43,11 @@ def _can_be_captured(model: Model) -> bool:
 class Graphs:
     """The steps that are kept, as capturing one takes as long as some steps; the oldest goes."""
 
-    def __init__(self, capture: Capture | None = None, tolerance: float = TOLERANCE) -> None:
-        """As of `FusedStep`."""
-        self._capture, self._tolerance = capture, tolerance
+    def __init__(
+        self, capture: Capture | None = None, tolerance: float = TOLERANCE, *, merges: bool = True
+    ) -> None:
+        """As of `FusedStep`. merges: whether a canvas' first step encodes the one before, too."""
+        self._capture, self._tolerance, self.merges = capture, tolerance, merges
         self._kept: dict[tuple[int, Kind], tuple[KVCache, FusedStep]] = {}
 
     def step(self, model: Model, cache: KVCache, kind: Kind) -> FusedStep:

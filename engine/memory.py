@@ -16,7 +16,14 @@ from engine.model.fields import fields, stored_as
 from engine.quant.layouts import Part, item_size, total_bytes
 from engine.quant.scheme import SCHEMES, Scheme, find_scheme
 from engine.sizes import STEPS_KEPT, cache_size, snapshot_size, snapshots_kept
-from engine.workspaces import Work, captured_bytes, kept_bytes, prefill_bytes, step_bytes
+from engine.workspaces import (
+    Work,
+    captured_bytes,
+    kept_bytes,
+    merged_bytes,
+    prefill_bytes,
+    step_bytes,
+)
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -111,7 +118,9 @@ def plan(
         weights=weight_bytes(config, scheme, dtype),
         kv_cache=cache_size(config, context, work.item_size, cache_bits),
         snapshots=0 if is_cuda else snapshots,
-        workspaces=max(prefill_bytes(work), step_bytes(work, batch)),
+        workspaces=max(
+            prefill_bytes(work), step_bytes(work, batch), merged_bytes(work) if is_cuda else 0
+        ),
         graph=_graphs(work, batch) if is_cuda else 0,
         cuda_context=CUDA_CONTEXT if is_cuda else 0,
         allocator_margin=CUDA_MARGIN if is_cuda else CPU_MARGIN,

@@ -89,6 +89,14 @@ def captured_bytes(work: Work, batch: int = 1) -> int:
     return max(layers, vocabulary, _conditioned(work, rows), _embedded(work, rows))
 
 
+def merged_bytes(work: Work) -> int:
+    """The first step of a canvas that encodes the one before, too, operation by operation."""
+    rows = 2 * work.config.canvas_length
+    x = rows * work.config.hidden_size * work.item_size
+    layers = max(_layer(work, layer, rows, splits=True) for layer in set(work.config.layers))
+    return max(x + _rotations(work, rows) + layers, captured_bytes(work))
+
+
 def kept_bytes(work: Work, batch: int = 1) -> int:
     """What a step at fixed places keeps: three embeddings a row, ids, pins, entropies and marks; where
     the canvases stand, and the temperatures."""

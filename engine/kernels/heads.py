@@ -21,6 +21,16 @@ class Heads:
     keys: Tensor  # [R, K, d]
     values: Tensor  # [R, K, d]
 
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def rows(self, begin: int, end: int) -> Heads:
+        return Heads(
+            queries=self.queries[begin:end],
+            keys=self.keys[begin:end],
+            values=self.values[begin:end],
+        )
+
 
 def split_heads(
     joined: Tensor, q_norm: Tensor, k_norm: Tensor, cos: Tensor, sin: Tensor, kv_heads: int,

@@ -129,7 +129,7 @@ def add_norm_plain(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FinishWeights:
-    """The norms behind the feed-forward, [D] each, and the layer's scalar, [1]."""
+    """The norms behind the feed-forward, [D] each, and the layer's scalar: [1], or [R] by row."""
 
     dense: Tensor
     sparse: Tensor
@@ -151,7 +151,8 @@ def finish(
     out, following = torch.empty_like(x), empty_rows(reader.form, rows, size, x.dtype, x.device)
     _finish[(rows,)](
         x, dense, pairs, share, weights.dense, weights.sparse, weights.both, weights.scalar,
-        reader.factor, out, *pointers(following), eps, size, cdiv(size, BLOCK),
+        int(weights.scalar.shape[0] > 1), reader.factor, out, *pointers(following), eps, size,
+        cdiv(size, BLOCK),
         TOP_K=share.shape[1], FORM=reader.form.code, WHOLE=reader.form.whole,
         BLOCKS=_tile(size), num_warps=_WARPS,
     )  # fmt: skip
@@ -167,7 +168,7 @@ def finish_plain(
     mixed = _normed(dense.float(), weights.dense.float(), eps)
     mixed = mixed + _normed(sparse, weights.sparse.float(), eps)
     mixed = _normed(mixed, weights.both.float(), eps)
-    out = ((x.float() + mixed) * weights.scalar.float()).to(x.dtype)
+    out = ((x.float() + mixed) * weights.scalar.float()[:, None]).to(x.dtype)
     return out, norm_plain(out, reader, eps)
 
 
@@ -255,7 +256,7 @@ def _add_norm(
 
 @jit
 def _finish(
-    x, dense, pairs, share, dense_weight, sparse_weight, both_weight, scalar, factor, out,
+    x, dense, pairs, share, dense_weight, sparse_weight, both_weight, scalar, each, factor, out,
     codes, scale, sums, eps, D, count,
     TOP_K: tl.constexpr, FORM: tl.constexpr, WHOLE: tl.constexpr, BLOCKS: tl.constexpr,
 ):  # fmt: skip
@@ -269,7 +270,7 @@ def _finish(
     mlp = _load(dense + row * D, column, D)
     y += mlp * _rstd(mlp, D, eps) * _load(dense_weight, column, D)
     y *= _rstd(y, D, eps) * _load(both_weight, column, D)
-    y = (y + _load(x + row * D, column, D)) * tl.load(scalar).to(tl.float32)
+    y = (y + _load(x + row * D, column, D)) * tl.load(scalar + row * each).to(tl.float32)
     kept = y.to(out.dtype.element_ty)
     tl.store(out + row * D + column, kept, mask=column < D)
     y = kept.to(tl.float32)

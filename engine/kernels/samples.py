@@ -119,7 +119,7 @@ def trials(config: ModelConfig, dtype: torch.dtype, cache_bits: int = 16) -> tup
             "finish", _finish,
             lambda draw: (
                 *_pair(draw), draw.x(rows * top_k, size), draw.normal(rows, top_k).abs(),
-                draw.factor(), draw.x(1),
+                draw.factor(), draw.x(rows),
             ),
         ),
         trial("heads", _heads, lambda draw: (draw,)),
@@ -183,12 +183,14 @@ def _add_norm(do: Operations, x: Tensor, attended: Tensor, reader: Reader) -> Re
 
 def _finish(
     do: Operations, x: Tensor, dense: Tensor, pairs: Tensor, share: Tensor, reader: Reader,
-    scalar: Tensor,
+    scalars: Tensor,
 ) -> Results:  # fmt: skip
-    weight = reader.factor.to(x.dtype)
-    norms = FinishWeights(dense=weight, sparse=weight, both=weight, scalar=scalar)
-    out, rows = do.finish(x, dense, pairs, share, norms, EPS, _eight(reader))
-    return out, values(rows)
+    weight, found = reader.factor.to(x.dtype), []
+    for scalar in (scalars[:1], scalars):
+        norms = FinishWeights(dense=weight, sparse=weight, both=weight, scalar=scalar)
+        out, rows = do.finish(x, dense, pairs, share, norms, EPS, _eight(reader))
+        found += [out, values(rows)]
+    return tuple(found)
 
 
 def _kinds(config: ModelConfig) -> list[LayerConfig]:

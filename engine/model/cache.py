@@ -85,17 +85,22 @@ class KVCache:
         """All places of a layer, where they lie."""
         return self._layers[layer]
 
-    def span(self, layer: int) -> tuple[int, int]:
-        """From which place of `whole` to which one a new position can look back."""
-        return self._range(layer)
+    def span(self, layer: int, ahead: int = 0) -> tuple[int, int]:
+        """From which place of `whole` to which one a new position can look back.
 
-    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        ahead: as if so many tokens more had been appended.
+        """
+        return self._range(layer, ahead)
+
+    def extend(
+        self, layer: int, keys: Tensor, values: Tensor, ahead: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """`read` with T new positions behind it, [kv heads, S + T, head size].
 
         keys, values: [kv heads, T, head size]. They lie behind the prefix until the next `extend`
-        of the layer writes over them, or `append` makes them part of it.
+        of the layer writes over them, or `append` makes them part of it. ahead: as of `span`.
         """
-        begin, end = self._range(layer)
+        begin, end = self._range(layer, ahead)
         kept, new_end = self._layers[layer], end + keys.shape[1]
         has_room = new_end <= kept.keys.shape[1]  # not for a score of more than a canvas
         if has_room:
@@ -209,9 +214,10 @@ class KVCache:
         self.sliding_start = max(0, snapshot.length - self._window)
         return snapshot.length
 
-    def _range(self, layer: int) -> tuple[int, int]:
+    def _range(self, layer: int, ahead: int = 0) -> tuple[int, int]:
         """Where in a layer's buffer the prefix lies that a new position can look back at."""
+        length = self.length + ahead
         if not self._is_sliding[layer]:
-            return 0, self.length
-        begin = max(0, self.length - (self._window - 1))
-        return begin - self.sliding_start, self.length - self.sliding_start
+            return 0, length
+        begin = max(0, length - (self._window - 1))
+        return begin - self.sliding_start, length - self.sliding_start

@@ -1,4 +1,5 @@
-"""The layers by fused operations: both passes over quantised weights, as `layer` and `attention` have them.
+"""The layers by fused operations: both passes over quantised weights, as `layer` and `attention` have them,
+also as one.
 
 Rows are quantised where they are normed, and every norm takes the exponents of the weight behind it.
 The decoder reads nothing but tensors of fixed places, lengths included, so that it can be a CUDA graph.
@@ -35,12 +36,12 @@ class Place:
     turns: dict[LayerConfig, Turn]
     spans: dict[bool, Tensor]  # is_sliding -> int32 [2], as `KVCache.span`
 
-    def move(self, config: ModelConfig, cache: KVCache) -> None:
-        """To the end of what the cache holds, without new memory."""
-        for is_sliding, span in _spans(config, cache, torch.device("cpu")).items():
+    def move(self, config: ModelConfig, cache: KVCache, ahead: int = 0) -> None:
+        """To `ahead` tokens behind the end of what the cache holds, without new memory."""
+        for is_sliding, span in _spans(config, cache, torch.device("cpu"), ahead).items():
             self.spans[is_sliding].copy_(span)
         for kind, (cos, sin) in self.turns.items():
-            new_cos, new_sin = _turn(kind, cache.length, cos)
+            new_cos, new_sin = _turn(kind, cache.length + ahead, cos)
             cos.copy_(new_cos)
             sin.copy_(new_sin)
 
@@ -87,36 +88,32 @@ class FusedLayers:
             },
         )
 
-    def decode(self, x: Tensor, place: Place, cache: KVCache, last: Reader | None = None) -> Rows:
+    def decode(
+        self, x: Tensor, place: Place, cache: KVCache, last: Reader | None = None,
+        settled: Tensor | None = None,
+    ) -> Rows:  # fmt: skip
         """What the decoder's layers make of conditioned embeddings x [B, C, D], normed, [R, P].
 
-        last: what reads the rows; without one they are those of the last norm.
+        last: what reads the rows; without one they are those of the last norm. settled: embeddings
+        [T, D] of tokens between the cache and a single canvas; `place` is T ahead. They are encoded
+        in the same pass, as by `encode`, so that weights are read once for both.
         """
-        batch, length = x.shape[:2]
-
-        def look_around(index: int, heads: Heads) -> Tensor:
-            kind = self._config.layers[index]
-            queries, keys, values = (
-                each.unflatten(0, (batch, length))
-                for each in (heads.queries, heads.keys, heads.values)
-            )
-            if self.operations.attend is None:
-                own = zip(queries, keys.transpose(1, 2), values.transpose(1, 2), strict=True)
-                return torch.cat([attend(q, *cache.extend(index, k, v)) for q, k, v in own])
-            mixed = torch.empty_like(queries)
-            self.operations.attend(
-                queries, keys, values, cache.whole(index), place.spans[kind.is_sliding],
-                attention_buffers(queries, kind.num_kv_heads), mixed,
-            )  # fmt: skip
-            return mixed.view(batch * length, -1)
-
-        flat = x.flatten(0, 1)
+        flat, turns, spans, ahead = x.flatten(0, 1), place.turns, place.spans, 0
+        if settled is not None:
+            flat, ahead = torch.cat((settled, flat)), settled.shape[0]
+            turns, spans = self._turns(cache.length, flat), _spans(self._config, cache, x.device)
         rows = self.operations.norm(flat, self._layers[0].input, self._config.rms_norm_eps)
         for index, layer in enumerate(self._layers):
-            heads = self._project(layer, rows, place.turns[layer.weights.config])
-            flat, rows = self._behind(
-                index, flat, look_around(index, heads), layer.weights.decoder_scalar, last
-            )
+            weights, before = layer.weights, None
+            heads = self._project(layer, rows, turns[weights.config])
+            if ahead:  # first, as the canvas sees what this writes
+                before = self._look_back(index, heads.rows(0, ahead), cache, spans, stores=True)
+            own, scalar = heads.rows(ahead, len(flat)), weights.decoder_scalar
+            attended = self._look_around(index, own, len(x), place, cache, ahead)
+            if before is not None:
+                scalar = torch.cat((weights.encoder_scalar.expand(ahead), scalar.expand(len(own))))
+                attended = torch.cat((before, attended))
+            flat, rows = self._behind(index, flat[-len(attended) :], attended, scalar, last)
         return rows
 
     def hidden(self, x: Tensor, cache: KVCache) -> Tensor:
@@ -131,27 +128,14 @@ class FusedLayers:
         With `stores` it ends with the keys and values of the last layer, else with the final
         hidden states.
         """
-        like, spans = x.new_empty(x.shape[1], 0), _spans(self._config, cache, x.device)
-        turns = {kind: _turn(kind, cache.length, like) for kind in set(self._config.layers)}
         flat = x[0]
+        turns, spans = self._turns(cache.length, flat), _spans(self._config, cache, x.device)
         rows = self.operations.norm(flat, self._layers[0].input, self._config.rms_norm_eps)
         for index, layer in enumerate(self._layers):
-            kind = layer.weights.config
-            heads = self._project(layer, rows, turns[kind])
-            own = heads.keys.transpose(0, 1), heads.values.transpose(0, 1)
-            if stores and index + 1 == len(self._layers):
-                cache.write(index, *own)
+            heads = self._project(layer, rows, turns[layer.weights.config])
+            attended = self._look_back(index, heads, cache, spans, stores=stores)
+            if attended is None:
                 return None
-            window = self._config.sliding_window if kind.is_sliding else None
-            if self.operations.attend_causal is None:
-                attended = attend_causal(heads.queries, *cache.extend(index, *own), window)
-            else:
-                if stores:
-                    cache.write(index, *own)
-                attended = self.operations.attend_causal(
-                    heads.queries, heads.keys, heads.values, cache.whole(index),
-                    spans[kind.is_sliding], window,
-                ).flatten(1)  # fmt: skip
             flat, rows = self._behind(index, flat, attended, layer.weights.encoder_scalar, None)
         return self._plain(rows, x)
 
@@ -165,6 +149,51 @@ class FusedLayers:
     def _plain(self, rows: Rows, x: Tensor) -> Tensor:
         assert isinstance(rows, Tensor)
         return rows[:, : x.shape[-1]].reshape(x.shape)
+
+    def _turns(self, start: int, like: Tensor) -> dict[LayerConfig, Turn]:
+        """Of each kind of layer, as `_turn`."""
+        like = like.new_empty(len(like), 0)
+        return {kind: _turn(kind, start, like) for kind in set(self._config.layers)}
+
+    def _look_back(
+        self, index: int, heads: Heads, cache: KVCache, spans: dict[bool, Tensor], *, stores: bool
+    ) -> Tensor | None:
+        """Mixed values [T, H d] of tokens behind the cache, each seeing backwards.
+
+        With `stores` their keys and values are left there, and on the last layer that is all.
+        """
+        kind = self._config.layers[index]
+        own = heads.keys.transpose(0, 1), heads.values.transpose(0, 1)
+        if stores and index + 1 == len(self._layers):
+            cache.write(index, *own)
+            return None
+        window = self._config.sliding_window if kind.is_sliding else None
+        if self.operations.attend_causal is None:
+            return attend_causal(heads.queries, *cache.extend(index, *own), window)
+        if stores:
+            cache.write(index, *own)
+        return self.operations.attend_causal(
+            heads.queries, heads.keys, heads.values, cache.whole(index), spans[kind.is_sliding],
+            window,
+        ).flatten(1)  # fmt: skip
+
+    def _look_around(
+        self, index: int, heads: Heads, batch: int, place: Place, cache: KVCache, ahead: int
+    ) -> Tensor:
+        """Mixed values [B C, H d] of canvases `ahead` tokens behind the cache."""
+        kind = self._config.layers[index]
+        queries, keys, values = (
+            each.unflatten(0, (batch, -1)) for each in (heads.queries, heads.keys, heads.values)
+        )
+        if self.operations.attend is None:
+            own = zip(queries, keys.transpose(1, 2), values.transpose(1, 2), strict=True)
+            return torch.cat([attend(q, *cache.extend(index, k, v, ahead)) for q, k, v in own])
+        mixed = torch.empty_like(queries)
+        self.operations.attend(
+            queries, keys, values, cache.whole(index), place.spans[kind.is_sliding],
+            attention_buffers(queries, kind.num_kv_heads), mixed,
+        )  # fmt: skip
+        return mixed.flatten(0, 1).flatten(1)
 
     def _project(self, layer: _Layer, rows: Rows, turn: Turn) -> Heads:
         weights, kind = layer.weights, layer.weights.config
@@ -216,11 +245,13 @@ class FusedLayers:
         return Reader(factor=factor_for(weight, norm), form=form_for(weight, self._bits))
 
 
-def _spans(config: ModelConfig, cache: KVCache, device: torch.device) -> dict[bool, Tensor]:
+def _spans(
+    config: ModelConfig, cache: KVCache, device: torch.device, ahead: int = 0
+) -> dict[bool, Tensor]:
     """By is_sliding, int32 [2] as `KVCache.span`."""
     one_of_each = {layer.is_sliding: index for index, layer in enumerate(config.layers)}
     return {
-        is_sliding: torch.tensor(cache.span(index), dtype=torch.int32, device=device)
+        is_sliding: torch.tensor(cache.span(index, ahead), dtype=torch.int32, device=device)
         for is_sliding, index in one_of_each.items()
     }
 

@@ -12,6 +12,7 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import Entro
 from engine.generate import generate, steps
 from engine.load import load_model
 from engine.model.network import Model
+from tests.engine.kernels.network import fused, merged
 from tests.engine.tiny import Case, cases, random_reference, save
 
 CASES = cases(32)
@@ -69,6 +70,18 @@ def test_logits(both) -> None:
         assert (ours - theirs).abs().max() <= bound(double, theirs)
         previous = theirs / 0.7
         canvas = theirs.argmax(dim=-1)
+
+
+def test_a_canvas_is_encoded_in_the_pass_of_the_next_ones_first_step(both) -> None:
+    """By fused layers of plain operations, twice: the second time over what the first has written."""
+    case, reference, model, prompt = both
+    own, cache = fused(model, (), bits=16), model.new_cache(case.prompt + 2 * case.canvas)
+    model.prefill(prompt, cache)
+    for _ in range(2):
+        settled, canvas = torch.randint(0, 193, (2, case.canvas))
+        ours = model.logits(merged(own, cache, settled, canvas))
+        theirs = reference_logits(reference, torch.tensor(cache.ids), canvas[None], None)
+        assert (ours - theirs[0]).abs().max() <= 1e-4
 
 
 def test_whole_generations_are_token_identical(both) -> None:

@@ -74,11 +74,12 @@ def test_norms(rows: int, form: Form) -> None:
     same(found.router, after * draw(D, seed=2))
 
 
-def test_finish(form: Form) -> None:
+@pytest.mark.parametrize("scalars", [1, 256])
+def test_finish(form: Form, scalars: int) -> None:
     x, mlp = draw(2, 256, D).to(BF16)
     pairs, share = draw(256 * K, D, seed=2).to(BF16), draw(256, K).softmax(-1)
     one, two, three = draw(3, D, seed=3).to(BF16)
-    scalar = torch.tensor([0.7], device="cuda", dtype=BF16)
+    scalar = torch.linspace(0.7, 0.2, scalars, device="cuda").to(BF16)
     weights = FinishWeights(dense=one, sparse=two, both=three, scalar=scalar)
     given = (x, mlp, pairs, share, weights, EPS, Reader(factor=draw(D), form=form))
     found, rows = norms.finish(*given)

@@ -11,6 +11,7 @@ from torch import Tensor
 from engine.config import LayerConfig, ModelConfig
 from engine.generate import steps
 from engine.kernels.operations import NAMES, operations
+from engine.model.cache import KVCache
 from engine.model.fields import Field, fields, stored_as
 from engine.model.fused import FusedLayers
 from engine.model.network import Model
@@ -80,6 +81,21 @@ def fused(model: Model, names: Collection[str] = NAMES, bits: int = 8) -> Model:
         chosen = replace(chosen, stays_on_device=True)
     layers = FusedLayers(model.config, model.weights, chosen, bits)
     return Model(model.config, model.sampling, model.weights, fused=layers)
+
+
+@torch.inference_mode()
+def merged(model: Model, cache: KVCache, settled: Tensor, canvas: Tensor) -> Tensor:
+    """Final hidden states [C, D] of a canvas (int64 [C]), by the pass that appends settled (int64 [T])."""
+    layers = model.fused
+    assert layers is not None
+    x = model.condition(model.embed(canvas[None]), None)
+    cache.reserve(len(settled))
+    place = layers.place(len(canvas), x)
+    place.move(model.config, cache, len(settled))
+    rows = layers.decode(x, place, cache, settled=model.embed(settled))
+    cache.append(settled.tolist())
+    assert isinstance(rows, Tensor)
+    return rows[:, : x.shape[-1]]
 
 
 @torch.inference_mode()

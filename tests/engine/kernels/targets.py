@@ -208,13 +208,17 @@ def linear(small: bool) -> None:
     share = torch.empty(tokens, top_k, device=META)
     routing.route(half(tokens, count), factor[:count], top_k)
     made = routing.schedule(share.int(), count, 32)
-    behind = norms.FinishWeights(dense=factor, sparse=factor, both=factor, scalar=factor[:1])
+    behind = [
+        norms.FinishWeights(dense=factor, sparse=factor, both=factor, scalar=scalar)
+        for scalar in (factor[:1], half(tokens))  # one, or one a row
+    ]
     for form in (Form(), HALF) if small else (Form(), Form(group=32), HALF):
         reader = norms.Reader(factor=factor, form=form)
         norms.norm(x, reader, 1e-6)
         norms.quantise(x, reader)
         norms.add_norm(x, x, factor, 1e-6, reader, reader, factor)
-        norms.finish(x, x, half(pairs, size), share, behind, 1e-6, reader)
+        for each in behind:
+            norms.finish(x, x, half(pairs, size), share, each, 1e-6, reader)
         rows = empty_rows(form, tokens, size, x.dtype, META)
         inner = empty_rows(form, pairs, width, x.dtype, META)
         gate_up = int4(count, 2 * width, size, group=form.group)
@@ -247,7 +251,9 @@ def step(small: bool) -> None:
         weights = meta_weights(config)
         model = Model(config, SAMPLING, weights, fused=FusedLayers(config, weights, operations()))
         kind = Kind(batch=1, length=config.canvas_length, stability=1, watched=4)
-        Graphs().step(model, model.new_cache(4096), kind).work()
+        own = Graphs().step(model, model.new_cache(4096), kind)
+        own.work()
+        own.work(torch.empty(config.canvas_length, dtype=torch.int64, device=META))
 
 
 WORK: tuple[Callable[[bool], None], ...] = (attention, vocabulary, linear, step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -105,19 +107,24 @@ def test_add_norm(forms: tuple[Form, Form], dtype: torch.dtype, draw) -> None:
     assert router.shape == wanted.router.shape
 
 
-@pytest.mark.parametrize("top_k", [1, 3])
+@pytest.mark.parametrize(("top_k", "scalars"), [(1, [0.7]), (3, [0.7]), (3, [0.7, 1, 0.5, -2])])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_finish(top_k: int, dtype: torch.dtype, draw) -> None:
+def test_finish(top_k: int, scalars: list[float], dtype: torch.dtype, draw) -> None:
     x, dense, pairs = (draw(rows, 176).to(dtype) for rows in (4, 4, 4 * top_k))
     weights = FinishWeights(
         dense=draw(176).to(dtype), sparse=draw(176).to(dtype), both=draw(176).to(dtype),
-        scalar=torch.tensor([0.7], dtype=dtype),
+        scalar=torch.tensor(scalars, dtype=dtype),
     )  # fmt: skip
     share = torch.rand(4, top_k, generator=torch.Generator().manual_seed(1))
     reader = Reader(factor=draw(176), form=Form())
     found, rows = finish(x, dense, pairs, share, weights, EPS, reader)
     wanted, _ = finish_plain(x, dense, pairs, share, weights, EPS, reader)
     assert_same(found, wanted, dtype)
+    plain, _ = finish_plain(
+        x, dense, pairs, share, replace(weights, scalar=torch.ones(1)), EPS, reader
+    )
+    by_row = plain.float() * torch.tensor(scalars)[:, None]
+    torch.testing.assert_close(wanted.float(), by_row, rtol=1.6e-2, atol=1e-6)
     assert_same(rows, norm_plain(found, reader, EPS), dtype)
 
 

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.fused_step import FusedStep, Kind
 from engine.graph import Graphs
-from engine.kernels import attention
+from engine.kernels import attention, prefill
 from engine.kernels.operations import operations
 from engine.model.fused import FusedLayers
 from engine.model.network import Model
 from engine.quant.scheme import SCHEMES
 from engine.sizes import STEPS_KEPT
-from engine.workspaces import Work, captured_bytes, kept_bytes
+from engine.workspaces import Work, captured_bytes, kept_bytes, merged_bytes
 from tests.engine.geometries import SAMPLING, real_config
 from tests.engine.kernels.network import config, fused, meta_weights, random_model
 
@@ -83,7 +84,8 @@ def tensors(value: object) -> Iterator[Tensor]:
 def step(monkeypatch: pytest.MonkeyPatch) -> FusedStep:
     """Of the real model, without memory; kernels do nothing, and attention splits as often as it may."""
     monkeypatch.setattr("triton.runtime.interpreter.GridExecutor.__call__", lambda *_, **__: None)
-    monkeypatch.setattr(attention, "_default_splits", lambda like, _: attention.most_splits(like))
+    for module in (attention, prefill):
+        monkeypatch.setattr(module, "_default_splits", lambda like, _: attention.most_splits(like))
     made = real_config()
     weights = meta_weights(made)
     model = Model(made, SAMPLING, weights, fused=FusedLayers(made, weights, operations()))
@@ -107,6 +109,12 @@ def test_what_a_step_works_in_is_counted(step: FusedStep) -> None:
     with Live() as seen:
         step.work()
     assert seen.peak <= captured_bytes(real_work()) <= LOOSE * seen.peak
+
+
+def test_what_a_step_that_encodes_a_canvas_works_in_is_counted(step: FusedStep) -> None:
+    with Live() as seen:
+        step.work(torch.empty(256, dtype=torch.int64, device="meta"))
+    assert seen.peak <= merged_bytes(real_work()) <= LOOSE * seen.peak
 
 
 def test_no_more_steps_are_kept_than_the_plan_counts_with() -> None:
