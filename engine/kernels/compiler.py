@@ -33,13 +33,15 @@ def needs_none(driver: Any) -> bool:
 
 def stand_in(driver: Any) -> None:
     """Lets `triton.backends.nvidia.driver` do without a compiler. Before the first launch."""
-    by_compiler = driver.compile_module_from_src
+    by_compiler = getattr(driver, "compile_module_from_src", None)
+    if by_compiler is None:  # another Triton, which does it in another way
+        return
 
     def make(src: str, name: str, **how: Any) -> Any:
         fits = stands_for(src)
-        if not (fits and not has_compiler()):
+        if has_compiler() or not fits:
             try:
-                return by_compiler(src=src, name=name, **how)
+                return by_compiler(src, name, **how)
             except (RuntimeError, OSError, ImportError, subprocess.SubprocessError) as error:
                 if not fits:
                     raise
