@@ -38,6 +38,8 @@ from app.state.engine_status import EngineStatus
 from app.state.history.library import Library
 from app.state.markdown.worker import Preparer
 from app.state.models.models import Models, first_request
+from app.state.updates.place import place_in
+from app.state.updates.updates import Updates
 from app.ui.editor.text_editor import plain_layout
 from app.ui.main_window import MainWindow
 from app.ui.models.pane import ModelsPane
@@ -45,6 +47,7 @@ from app.ui.models.place import add_models, show_first_run
 from app.ui.qt_words import translate_qt
 from app.ui.setup.place import add_setup
 from app.ui.theme import Theme
+from app.ui.updates.place import add_updates
 from app.versions import Versions
 from app.words import choose_language, tr
 from engine.messages import EngineFault, ErrorKind, JobRequest, JobResult, LoadRequest
@@ -58,7 +61,7 @@ from engine.service import (
     RunJob,
 )
 
-SETTLED_MS = 2_000  # of a window, before its version counts as one that starts
+SETTLED_MS = 15_000  # of a window, and of an engine, before their version counts as one that starts
 SWITCH_INTERVAL = 0.001  # seconds; the engine's Python steps aside this often for the window's
 
 
@@ -238,6 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     look = choose_look(qt, paths, Scheme(options.theme) if options.theme else None)
     request = first_request(look.settings.value, options.model or "")
     running = build(paths, request, look, load, run_job, layers_in(paths.data))
+    add_updates(running.window, Updates(place_in(paths), look.settings, running.window))
     shown_in(options).show_again(running.window, running.chats)
     if not options.model:
         show_first_run(running.window, running.pane, running.models)
@@ -270,12 +274,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _confirm(versions: Versions, window: MainWindow, writer: Writer) -> None:
-    """This version has started when its window has been there for a moment. What did not is told."""
+    """This version has started when its window has been there for a while. What did not is told."""
     if left := versions.state().left:
         told = tr(
             "Redraft {left} did not start. Redraft {own} goes on.", left=left, own=versions.own
         )
-        window.notice.tell(told, tr("Everything you have written is kept."))
+        for notice in (window.notice, window.editor.notice):
+            notice.tell(told, tr("Everything you have written is kept."))
 
     def confirm() -> None:
         writer.submit(lambda: _note(versions, Versions.confirm))

@@ -194,6 +194,23 @@ def runs_again(program: Path, home: Path, *arguments: str) -> tuple[str, list[st
     return Path(seen["prefix"]).parent.name, seen["arguments"]
 
 
+def test_what_nobody_needs_any_more_is_removed(home, versions, tmp_path):
+    """By the version that runs; the one before it stays, ready to start."""
+    program = restarting(tmp_path / "restarting", "0.1.0")
+    assert runs_again(program, home, str(data(home)))[0] == "0.1.0"
+    for version in ("0.1.5", "0.2.0", "0.3.0"):
+        restarting(versions.staging(version), version)
+        make(versions, version)
+    Versions(versions.folder, "0.2.0").use("0.3.0")
+    assert runs_again(program, home, str(data(home)))[0] == "0.3.0"
+    python = data(home) / "runtime" / "0.3.0" / "env" / "bin" / "python"
+    code = "from app.layers import *; from app.paths import user_paths\n"
+    code += "remove_old_versions(user_paths().data)"
+    subprocess.run([python, "-I", "-c", code], env=linux_rig.variables(home), check=True)
+    for folder in (versions.folder, data(home) / "runtime"):
+        assert {each.name for each in folder.iterdir() if each.is_dir()} == {"0.2.0", "0.3.0"}
+
+
 def test_removing_takes_updates_along(program, home, versions):
     update(versions)
     (data(home) / "chats.sqlite").write_text("chats", encoding="utf-8")
