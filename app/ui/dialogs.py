@@ -15,10 +15,11 @@ from app.settings import SettingsStore
 from app.state.editor.store import EditRecord
 from app.state.history.export import Format
 from app.state.text import visible
+from app.state.updates.updates import Updates
 from app.ui.about import AboutDialog
 from app.ui.log_viewer import LogViewer
 from app.ui.replay.replay import replay_dialog
-from app.ui.settings.dialog import SettingsDialog
+from app.ui.settings.dialog import UPDATES, SettingsDialog
 from app.ui.settings.models_page import ContextCost, no_cost
 from app.ui.theme import Theme
 from app.words import tr
@@ -50,6 +51,7 @@ class Dialogs:
         self._facts = facts
         self._settings_dialog: SettingsDialog | None = None
         self._cost: ContextCost = no_cost
+        self._updates: Updates | None = None
 
     def _context_cost(self, tokens: int) -> str:
         return self._cost(tokens)
@@ -58,10 +60,22 @@ class Dialogs:
         """What a context takes with the model that runs, for the settings."""
         self._cost = cost
 
+    def set_updates(self, updates: Updates) -> None:
+        """Before the settings are opened for the first time."""
+        self._updates = updates
+
+    def look_for_updates(self) -> None:
+        """On the page that says what comes of it."""
+        self.settings().show_page(UPDATES)
+        if self._updates is not None:
+            self._updates.look_now()
+
     def settings(self) -> SettingsDialog:
         """The same dialog each time: it takes a moment to build."""
         if self._settings_dialog is None:
-            dialog = SettingsDialog(self._settings, self._theme, self._window, self._context_cost)
+            dialog = SettingsDialog(
+                self._settings, self._theme, self._window, self._context_cost, self._updates
+            )
             dialog.log_requested.connect(self.log)
             dialog.data_folder_requested.connect(self.data_folder)
             self._settings_dialog = dialog

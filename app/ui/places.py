@@ -36,11 +36,18 @@ class Places(QWidget):
         self._column.setContentsMargins(6, 10, 6, 10)
         self._column.setSpacing(6)
         self._column.addStretch(1)
+        self.above = QWidget()  # of no height while nothing is to be said everywhere
+        self._lines = QVBoxLayout(self.above)
+        self._lines.setContentsMargins(0, 0, 0, 0)
+        content = QVBoxLayout()
+        content.setSpacing(0)
+        content.addWidget(self.above)
+        content.addWidget(self._stack, 1)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.rail)
-        row.addWidget(self._stack, 1)
+        row.addLayout(content, 1)
 
     @property
     def current(self) -> int:
@@ -58,6 +65,10 @@ class Places(QWidget):
         self._stack.addWidget(place)
         self._mark()
         return number
+
+    def put_above(self, line: QWidget) -> None:
+        """Shows `line` above all places, while it is not hidden."""
+        self._lines.addWidget(line)
 
     def widgets(self) -> tuple[QWidget, ...]:
         """The places, in their order."""

@@ -138,6 +138,7 @@ def _application(window: MainWindow) -> Iterator[Command]:
 
     yield make("palette", tr("All commands"), window.open_palette, "Ctrl+Shift+P")
     yield make("settings", tr("Settings"), window.dialogs.settings, "Ctrl+,")
+    yield make("updates", tr("Look for updates"), window.dialogs.look_for_updates)
     yield make("log", tr("Log"), window.dialogs.log)
     yield make("about", tr("About Redraft"), window.dialogs.about)
     yield make("quit", tr("Quit"), window.close, "Ctrl+Q")

@@ -53,6 +53,7 @@ def reading_order(window: MainWindow) -> Sequence[QWidget]:
     """The parts as Tab goes through them: from what one has read to where one writes."""
     return (
         window.places.rail,
+        window.places.above,
         window.chat_list,
         window.header,
         window.empty_state,

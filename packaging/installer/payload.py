@@ -34,6 +34,12 @@ def assemble(project: Project, platform: Platform, folder: Path) -> None:
     folder.mkdir(parents=True)
     carried = [_uv(platform, folder), *_wheels(project, platform, folder)]
     licences.collect(project, carried, folder / "licences")
+    text = json.dumps(version_file(project, platform), indent=2) + "\n"
+    (folder / "version.json").write_text(text, encoding="utf-8", newline="\n")
+    settle(folder, frozenset({"uv", "uv.exe"}))
+
+
+def version_file(project: Project, platform: Platform) -> dict[str, object]:
     about: dict[str, object] = {
         "name": project.name,
         "version": project.version,
@@ -42,9 +48,7 @@ def assemble(project: Project, platform: Platform, folder: Path) -> None:
     }
     if project.updates is not None:
         about["updates"] = asdict(project.updates)
-    text = json.dumps(about, indent=2) + "\n"
-    (folder / "version.json").write_text(text, encoding="utf-8", newline="\n")
-    settle(folder, frozenset({"uv", "uv.exe"}))
+    return about
 
 
 def _uv(platform: Platform, folder: Path) -> Path:

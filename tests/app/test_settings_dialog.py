@@ -142,7 +142,7 @@ def test_own_presets_are_offered_and_changed_at_once(dialog, store):
 def test_the_buttons_ask_their_owner(qtbot, dialog):
     for place, text, signal in (
         (4, "Open folder", dialog.data_folder_requested),
-        (5, "Show the log", dialog.log_requested),
+        (6, "Show the log", dialog.log_requested),
     ):
         dialog.show_page(place)
         button = next(

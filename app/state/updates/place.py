@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.layers import installed
+from app.layers import installed, versions_in
 from app.paths import Paths
 from app.state.updates.source import Source, source_of
 from app.versions import Versions
@@ -22,13 +22,13 @@ class Place:
 
 def place_in(paths: Paths) -> Place | None:
     """None where this copy cannot be updated by itself."""
-    here = installed()
+    here, versions = installed(), versions_in(paths.data)
     source = source_of(here)
-    if here is None or source is None:
+    if here is None or source is None or versions is None:
         return None
     return Place(
         source=source,
-        versions=Versions(paths.data / "versions", source.running),
+        versions=versions,
         installed=here.folder,
         memory=paths.data / "updates.json",
         log=paths.logs / "update.log",

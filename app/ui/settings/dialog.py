@@ -30,14 +30,16 @@ from app.settings import (
 from app.state import presets
 from app.state.presets import Preset
 from app.state.text import visible
+from app.state.updates.updates import Updates
 from app.ui.controls import PageNames, scrolled
 from app.ui.settings.models_page import ContextCost, fill_contexts, models_page, no_cost
 from app.ui.settings.page import SettingsPage
 from app.ui.settings.sampling_panel import SamplingPanel
+from app.ui.settings.updates_page import updates_page
 from app.ui.theme import Theme
 from app.words import LANGUAGES, tr
 
-ANSWERS, MODELS = 2, 3  # the places of pages whose choices change
+ANSWERS, MODELS, UPDATES = 2, 3, 5  # places of pages
 
 
 class SettingsDialog(QDialog):
@@ -55,6 +57,7 @@ class SettingsDialog(QDialog):
         theme: Theme,
         parent: QWidget | None = None,
         context_cost: ContextCost = no_cost,
+        updates: Updates | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Settings"))
@@ -68,6 +71,7 @@ class SettingsDialog(QDialog):
             (tr("Answers"), lambda: _answers(store)),
             (tr("Models"), lambda: models_page(store, context_cost)),
             (tr("Privacy and data"), lambda: _privacy(store, self.data_folder_requested.emit)),
+            (tr("Updates"), lambda: updates_page(store, updates)),
             (tr("Advanced"), lambda: _advanced(store, self.log_requested.emit)),
         )
         self._made: dict[int, SettingsPage] = {}  # pages by place, each built when first shown
@@ -262,8 +266,8 @@ def _privacy(store: SettingsStore, open_folder: Callable[[], object]) -> Setting
     page.note(
         tr(
             "Redraft uses the network only when you look up or download a model: then it asks the "
-            "hub for the names of that model's files and for the files. It counts nothing and "
-            "reports nothing."
+            "hub for the names of that model's files and for the files; and for updates, if you "
+            "want that. It counts nothing and reports nothing."
         )
     )
     page.check(

@@ -142,6 +142,10 @@ class SettingsPage(QWidget):
     def note(self, text: str) -> None:
         self._rows.addWidget(plain_label(text, muted=True))
 
+    def part(self, part: QWidget) -> None:
+        """A row of its own kind."""
+        self._rows.addWidget(part)
+
     def action(self, label: str, why: str, text: str, run: Callable[[], object]) -> None:
         """A row with a button that opens something."""
         button = QPushButton(text)

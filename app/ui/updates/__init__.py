@@ -1,0 +1,3 @@
+"""What the window says of newer versions."""
+
+from __future__ import annotations
