@@ -127,7 +127,7 @@ def _is_there(folder: Path, file: RemoteFile, is_cancelled: IsCancelled) -> bool
 
 def _looks_there(folder: Path, file: RemoteFile) -> bool:
     path = folder / file.path
-    return path.is_file() and not path.is_symlink() and path.stat().st_size == file.size
+    return path.is_file() and path.stat().st_size == file.size
 
 
 def _pieces_of(path: Path) -> Iterator[bytes]:

@@ -127,7 +127,6 @@ class UpdatesView(QWidget):
         is_open = phase in (Phase.FOUND, Phase.FAILED)
         self._look.setVisible(not phase.is_busy)
         self._get.setVisible(is_open and can_get)
-        self._get.setText(tr("Try again") if phase is Phase.FAILED else tr("Get it"))
         self._restart.setVisible(phase is Phase.READY)
         self._stop.setVisible(phase.is_busy)
         self._skip.setVisible(is_open and offer is not None and not offer.is_unwanted)

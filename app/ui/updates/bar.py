@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.state.models.amounts import size_text
 from app.state.updates.status import Offer, Phase, Status
@@ -12,12 +12,11 @@ from app.ui.widgets import flat_button, plain_label
 from app.words import tr
 
 
-class UpdateBar(QFrame):
+class UpdateBar(QWidget):
     """Follows `updates`. What is put off is not said again before the next start."""
 
     def __init__(self, updates: Updates, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("card")
         self._updates = updates
         self._before = updates.status.phase
         self._put_off: set[str] = set()  # what has been said of a version and sent away
@@ -29,7 +28,12 @@ class UpdateBar(QFrame):
         self._skip.clicked.connect(self._on_skip)
         self._later = flat_button(tr("Later"))
         self._later.clicked.connect(self._on_later)
-        layout = QHBoxLayout(self)
+        card = QFrame()
+        card.setObjectName("card")
+        around = QVBoxLayout(self)
+        around.setContentsMargins(10, 10, 10, 2)
+        around.addWidget(card)
+        layout = QHBoxLayout(card)
         layout.setContentsMargins(16, 8, 10, 8)
         layout.addWidget(self._words, 1)
         for button in (self._do, self._skip, self._later):
