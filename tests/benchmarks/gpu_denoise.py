@@ -1,4 +1,7 @@
-"""Denoising steps behind prefixes of several lengths: their time, and what that is in tokens a second."""
+"""Denoising steps behind prefixes of several lengths: their time, and what that is in tokens a second.
+
+Where each canvas is encoded in a pass of its own; what less it is in one pass with a step, `gpu_merged` says.
+"""
 
 from __future__ import annotations
 

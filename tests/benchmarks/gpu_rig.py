@@ -106,10 +106,10 @@ class Rig:
             cache.append(ids.tolist())
         return cache
 
-    def graphs(self, tolerance: float = -1.0) -> Graphs:
+    def graphs(self, tolerance: float = -1.0, *, merges: bool = True) -> Graphs:
         """Steps that are captured where that is possible; tolerance -1: dense self-conditioning."""
         is_cuda = self.model.device.type == "cuda"
-        return Graphs(cuda_capture() if is_cuda else None, tolerance)
+        return Graphs(cuda_capture() if is_cuda else None, tolerance, merges=merges)
 
     def step_times(
         self, tokens: int, cache: KVCache, graphs: Graphs, *, canvases: int = 2, **options: Any

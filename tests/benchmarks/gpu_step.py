@@ -25,6 +25,7 @@ import torch
 from tests.benchmarks.gpu_denoise import step_section
 from tests.benchmarks.gpu_kernels import kernel_section
 from tests.benchmarks.gpu_loading import loading_section
+from tests.benchmarks.gpu_merged import merged_section
 from tests.benchmarks.gpu_odd import odd_section
 from tests.benchmarks.gpu_prefill import prefill_section
 from tests.benchmarks.gpu_replies import reply_section
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 SECTIONS: dict[str, Callable[[Rig], dict[str, Any]]] = {
     "step": step_section,
     "replies": reply_section,
+    "canvas to canvas": merged_section,
     "kernels": kernel_section,
     "prefill": prefill_section,
     "odd": odd_section,

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from engine.config import LayerConfig, ModelConfig
 
+VOCABULARY = {"logits", "self-conditioning"}  # parts that read the embedding
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bits:
@@ -64,6 +66,21 @@ def step_cost(
     if dense_conditioning:
         costs["self-conditioning"] = _product(rows, table, bits.table)
     return costs
+
+
+def merged_cost(costs: dict[str, Cost]) -> dict[str, Cost]:
+    """A step that encodes the canvas before, too, from what it costs alone.
+
+    Weights are read once for twice the rows, and the vocabulary only for the new canvas; each of both has
+    scores of its own.
+    """
+    found = {}
+    for part, cost in costs.items():
+        found[part] = Cost(
+            bytes=cost.bytes * (2 if part == "scores" else 1),
+            operations=cost.operations * (1 if part in VOCABULARY else 2),
+        )
+    return found
 
 
 def total(costs: dict[str, Cost]) -> Cost:

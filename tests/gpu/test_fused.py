@@ -64,6 +64,24 @@ def test_a_replay_is_the_step_operation_by_operation(model: Model, batch: int) -
                 assert torch.equal(getattr(one, name), getattr(other, name)), (name, one.step)
 
 
+@pytest.mark.parametrize("bits", [16, 8])
+def test_a_canvas_encoded_in_the_next_ones_first_step_is_one_encoded_alone(
+    model: Model, bits: int
+) -> None:
+    """Keys and values behind the prompt, and the words of that step; up to how products round."""
+    results, kept = [], []
+    for merges in (True, False):
+        cache = model.new_cache(512, bits)
+        steps_made = run(model, Graphs(cuda_capture(), merges=merges), 256, cache=cache)
+        results.append(next(each for each in steps_made if each.canvas == 1))
+        assert cache.length == len(PROMPT) + 128
+        kept.append([torch.cat(cache.read(at)) for at in range(len(model.config.layers))])
+    for one, other in zip(*kept, strict=True):
+        assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) >= 0.999
+    assert (results[0].argmax == results[1].argmax).float().mean() >= 0.95
+    assert (results[0].entropy - results[1].entropy).abs().median() <= 0.05
+
+
 def test_graphs_of_several_lengths_share_their_memory(model: Model) -> None:
     graphs, cache = Graphs(cuda_capture()), model.new_cache(512)
     pins = torch.full((128,), -1)
