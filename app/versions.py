@@ -145,9 +145,10 @@ class Versions:
             return self._newer(pointer)
         with self._alone():
             before = pointer = self._read()
-            while is_newer(pointer.current, self.own) and not self._may_start(pointer):
+            is_under_way = is_held(self._starting)  # and may yet show its window
+            while self._newer(pointer) and not self._may_start(pointer, is_under_way):
                 pointer = replace(_without(pointer, pointer.previous), left=pointer.current)
-            if self._newer(pointer) and not pointer.is_confirmed and not is_held(self._starting):
+            if self._newer(pointer) and not pointer.is_confirmed and not is_under_way:
                 pointer = replace(pointer, starts=pointer.starts + 1)
             self._write(replace(pointer, base=str(base)), instead_of=before)
         return self._newer(pointer)
@@ -210,9 +211,9 @@ class Versions:
     def _newer(self, pointer: Pointer) -> Path | None:
         return self.path(pointer.current) if is_newer(pointer.current, self.own) else None
 
-    def _may_start(self, pointer: Pointer) -> bool:
-        is_tried = not pointer.is_confirmed and pointer.starts >= MOST_STARTS
-        return not is_tried and self.is_whole(pointer.current)
+    def _may_start(self, pointer: Pointer, is_under_way: bool = False) -> bool:
+        has_failed = not pointer.is_confirmed and pointer.starts >= MOST_STARTS
+        return (not has_failed or is_under_way) and self.is_whole(pointer.current)
 
     def _is_settled(self, pointer: Pointer, base: Path) -> bool:
         """Whether there is nothing to write: the usual start."""

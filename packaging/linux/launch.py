@@ -23,6 +23,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # an isolated Python does not look beside the script
+# On a full disk Python may leave half a file of bytecode, and stumble over it at every later start.
+sys.dont_write_bytecode = True
 
 from bootstrap_qt import check as check_qt  # noqa: E402
 from bootstrap_system import SetupError, run  # noqa: E402

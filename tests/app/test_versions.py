@@ -293,6 +293,10 @@ def test_who_waits_for_the_first_window_may_click_again(versions, base):
         assert [started(versions, base) for _ in range(5)] == ["0.2.0"] * 5
         first.kill()
     assert started(versions, base) == "0.2.0"  # the second that is counted
+    with process("own.begin(); print(flush=True); time.sleep(60)", versions, "0.2.0") as second:
+        assert second.stdout.readline() == "\n"
+        assert started(versions, base) == "0.2.0"  # and may yet come to something
+        second.kill()
     assert started(versions, base) == BASE
 
 

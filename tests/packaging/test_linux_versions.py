@@ -259,6 +259,56 @@ def test_too_little_room_is_said_before_anything_is_done(versions, monkeypatch):
     assert not (versions.folder.parent / "runtime").exists()
 
 
+FULL = """
+import subprocess, sys
+from pathlib import Path
+from app.state.updates import install as installing
+from app.versions import Versions
+from tests.packaging import linux_rig
+data = Path(sys.argv[1])
+data.mkdir(parents=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", data], check=True)
+versions = Versions(data / "versions", "0.1.0")
+folder = linux_rig.program(versions.staging("0.2.0"), "0.2.0")
+launcher = folder / "launch.py"
+launcher.write_text(launcher.read_text("utf-8").replace("SPACE = 700_000_000", "SPACE = 0"), "utf-8")
+installing.ROOM = 0
+left = int(sys.argv[2])
+try:
+    with (data / "filler").open("wb") as file:
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+except OSError:
+    file.close()
+with (data / "filler").open("r+b") as file:
+    file.truncate((data / "filler").stat().st_size - left)
+try:
+    installing.install(versions, "0.2.0", Path(sys.argv[3]), lambda: False)
+except installing.UpdateFailed as error:
+    print(error)
+assert versions.state().current == "0.1.0" and not versions.is_whole("0.2.0")
+(data / "filler").unlink()
+installing.install(versions, "0.2.0", Path(sys.argv[3]), lambda: False)
+print(versions.is_whole("0.2.0"))
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0
+    if sys.platform == "linux"
+    else True,
+    reason="needs the right to mount a small disk",
+)
+@pytest.mark.parametrize("left", [0, 8_192, 40_960])
+def test_a_disk_that_gets_full_is_said_and_the_next_try_goes_on(home, tmp_path, left):
+    done = subprocess.run(
+        ["unshare", "--mount", sys.executable, "-c", FULL, data(home), str(left), tmp_path / "log"],
+        cwd=linux_rig.ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "The disk is full.\nTrue\n", done.stderr
+
+
 def test_stopping_ends_what_runs_and_the_next_try_goes_on(program, home, versions):
     folder = stage(versions)
     uv = folder / "uv"
