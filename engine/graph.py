@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from engine.fused_step import Capture as Capture
 from engine.fused_step import FusedStep, Kind
@@ -36,7 +37,7 @@ def runs_fused(model: Model) -> bool:
 
 
 def _can_be_captured(model: Model) -> bool:
-    has_kernels = all(isinstance(each.experts_down, Int4Tensor) for each in model.weights.layers)
+    has_kernels = not any(isinstance(each.experts_down, Tensor) for each in model.weights.layers)
     return has_kernels and model.fused is not None and model.fused.operations.stays_on_device
 
 

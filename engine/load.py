@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from engine.folders import model_folder as model_folder
 from engine.kernels.operations import operations
 from engine.kernels.portable import triton, why_not
 from engine.kernels.samples import trials
-from engine.kernels.selection import Choice, Selection, choose
+from engine.kernels.selection import Selection, choose
 from engine.model.fields import Field, fields, text_shapes, vision_shapes
 from engine.model.fused import FusedLayers
 from engine.model.network import Model
@@ -79,33 +78,23 @@ def fuse(model: Model, folder: Path, cache_bits: int = 16) -> tuple[Model, Selec
     values. None where nothing is tried: on a CPU, or for weights that are not quantised. Raises
     EngineFault where a kernel has cost the GPU.
     """
-    is_quantised = isinstance(model.weights.layers[0].experts_gate_up, QuantisedTensor)
-    if model.device.type != "cuda" or not is_quantised:
+    experts = model.weights.layers[0].experts_gate_up
+    if model.device.type != "cuda" or not isinstance(experts, QuantisedTensor):
         return model, None
+    expert_bits = 8 if isinstance(experts, Int8Tensor) else 4
     selection = choose(
-        trials(model.config, model.dtype, cache_bits), model.device, why_not(model.device), folder,
+        trials(model.config, model.dtype, cache_bits, expert_bits),
+        model.device,
+        why_not(model.device),
+        folder,
         _versions(model.device),
-    )  # fmt: skip
-    if isinstance(model.weights.layers[0].experts_gate_up, Int8Tensor):
-        selection = without_expert_kernel(selection)
+    )
     names = [choice.name for choice in selection.choices if choice.uses_kernel]
     if not names:
         return model, selection
     fused = FusedLayers(model.config, model.weights, operations(names))
     made = Model(model.config, model.sampling, model.weights, model.portions, fused)
     return made, selection
-
-
-def without_expert_kernel(selection: Selection) -> Selection:
-    """The same for experts of eight bits, whose products have no kernel: they go the plain way."""
-    plain = Choice(
-        name="experts",
-        uses_kernel=False,
-        why="this model's experts are stored with eight bits",
-        remedy="Prepare the model with int4 weights: these are fast, and take half the memory.",
-    )
-    choices = (plain if each.name == plain.name else each for each in selection.choices)
-    return selection if selection.has_none else replace(selection, choices=tuple(choices))
 
 
 def _versions(device: torch.device) -> str:

@@ -107,7 +107,7 @@ _BLOCK = constant(BLOCK)
 
 
 @jit
-def _inputs(x, row, start, R, P, STEP: tl.constexpr, EVEN: tl.constexpr):
+def inputs_of(x, row, start, R, P, STEP: tl.constexpr, EVEN: tl.constexpr):
     """Inputs of some rows, [ROWS, STEP]; zeros where there are none."""
     column = start + tl.arange(0, STEP)
     there = (row < R)[:, None]
@@ -117,7 +117,7 @@ def _inputs(x, row, start, R, P, STEP: tl.constexpr, EVEN: tl.constexpr):
 
 
 @jit
-def _weights(codes, output, start, N, K, STEP: tl.constexpr, EVEN: tl.constexpr):
+def weights_of(codes, output, start, N, K, STEP: tl.constexpr, EVEN: tl.constexpr):
     """Codes of some outputs, [STEP, OUTPUTS]; zeros where there are none."""
     column = start + tl.arange(0, STEP)
     there = (output < N)[:, None]
@@ -127,7 +127,7 @@ def _weights(codes, output, start, N, K, STEP: tl.constexpr, EVEN: tl.constexpr)
 
 
 @jit
-def _accumulate(acc, inputs, factor, weights, INT8: tl.constexpr, WHOLE: tl.constexpr):
+def accumulate(acc, inputs, factor, weights, INT8: tl.constexpr, WHOLE: tl.constexpr):
     """acc with the product of one step added; factor: the scale of the inputs of each row."""
     if WHOLE:
         acc = dot(inputs, weights, acc)
@@ -140,7 +140,7 @@ def _accumulate(acc, inputs, factor, weights, INT8: tl.constexpr, WHOLE: tl.cons
 
 
 @jit
-def _factor(scale, row, start, R, P, INT8: tl.constexpr, WHOLE: tl.constexpr):
+def factor_of(scale, row, start, R, P, INT8: tl.constexpr, WHOLE: tl.constexpr):
     """The scale of a block of inputs; one where it comes at the end or there is none."""
     factor = tl.full(row.shape, 1.0, tl.float32)
     if INT8 and not WHOLE:
@@ -149,7 +149,7 @@ def _factor(scale, row, start, R, P, INT8: tl.constexpr, WHOLE: tl.constexpr):
 
 
 @jit
-def _scaled(acc, weight_scale, row_scale, output, row, N, R, WHOLE: tl.constexpr):
+def scaled(acc, weight_scale, row_scale, output, row, N, R, WHOLE: tl.constexpr):
     """The sums of a tile as float32 with their scales."""
     acc = acc.to(tl.float32) * tl.load(weight_scale + output, mask=output < N, other=0.0)[None, :]
     if WHOLE:
@@ -168,11 +168,11 @@ def _product(
     output = tl.program_id(0) // heights * OUTPUTS + tl.arange(0, OUTPUTS)
     acc = tl.zeros((ROWS, OUTPUTS), tl.int32 if WHOLE else tl.float32)
     for start in range(0, P, STEP):
-        inputs = _inputs(x, row, start, R, P, STEP, EVEN)
-        factor = _factor(x_scale, row, start, R, P, INT8, WHOLE)
-        weights = _weights(codes, output, start, N, K, STEP, EVEN)
-        acc = _accumulate(acc, inputs, factor, weights, INT8, WHOLE)
-    sums = _scaled(acc, scale, x_scale, output, row, N, R, WHOLE)
+        inputs = inputs_of(x, row, start, R, P, STEP, EVEN)
+        factor = factor_of(x_scale, row, start, R, P, INT8, WHOLE)
+        weights = weights_of(codes, output, start, N, K, STEP, EVEN)
+        acc = accumulate(acc, inputs, factor, weights, INT8, WHOLE)
+    sums = scaled(acc, scale, x_scale, output, row, N, R, WHOLE)
     at = row[:, None] * N + output[None, :]
     there = (row < R)[:, None] & (output < N)[None, :]
     tl.store(out + at, sums.to(out.dtype.element_ty), mask=there)
@@ -192,14 +192,14 @@ def _gated(
     up = gate
     ups = codes + width * K
     for start in range(0, P, STEP):
-        inputs = _inputs(x, row, start, R, P, STEP, EVEN)
-        factor = _factor(x_scale, row, start, R, P, INT8, WHOLE)
-        weights = _weights(codes, output, start, width, K, STEP, EVEN)
-        gate = _accumulate(gate, inputs, factor, weights, INT8, WHOLE)
-        weights = _weights(ups, output, start, width, K, STEP, EVEN)
-        up = _accumulate(up, inputs, factor, weights, INT8, WHOLE)
-    gated = gelu(_scaled(gate, scale, x_scale, output, row, width, R, WHOLE))
-    inner = gated * _scaled(up, scale + width, x_scale, output, row, width, R, WHOLE)
+        inputs = inputs_of(x, row, start, R, P, STEP, EVEN)
+        factor = factor_of(x_scale, row, start, R, P, INT8, WHOLE)
+        weights = weights_of(codes, output, start, width, K, STEP, EVEN)
+        gate = accumulate(gate, inputs, factor, weights, INT8, WHOLE)
+        weights = weights_of(ups, output, start, width, K, STEP, EVEN)
+        up = accumulate(up, inputs, factor, weights, INT8, WHOLE)
+    gated = gelu(scaled(gate, scale, x_scale, output, row, width, R, WHOLE))
+    inner = gated * scaled(up, scale + width, x_scale, output, row, width, R, WHOLE)
     exponent = tl.load(exponents + output, mask=output < width, other=0).to(tl.int32)
     inner *= ((exponent + 127) << 23).to(tl.float32, bitcast=True)[None, :]
     store_blocks(inner, row * tiles + tile, row < R, out, out_scale, out_sums, FORM, False)

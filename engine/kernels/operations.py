@@ -1,8 +1,8 @@
 """What the network does, each operation by its kernel or by plain torch with the same signature.
 
 `selection` finds out which kernels work here; whatever it leaves out goes the plain way, alone.
-Products take weights as they are stored: of eight bits by `dense`, of four by `experts`, plain numbers
-by torch. Shape letters: R rows, P inputs filled up to blocks of 64, N outputs, D hidden size, H query
+Products take weights as they are stored: of eight bits by `dense` and `experts8`, of four by `experts`,
+plain numbers by torch. Shape letters: R rows, P inputs filled up to blocks of 64, N outputs, D hidden size, H query
 heads, d head size, k experts a token.
 """
 
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.kernels import attention, dense, experts, heads, norms, prefill, routing
+from engine.kernels import attention, dense, experts, experts8, heads, norms, prefill, routing
 from engine.kernels.activations import HALF, Form, Rows, device_of, plain_rows, pointers, values
 from engine.kernels.attention import AttentionBuffers
 from engine.kernels.heads import Heads
@@ -49,7 +49,7 @@ class Operations:
     product: Callable[[Rows, Matrix, torch.dtype], Tensor]
     gated: Callable[[Rows, Matrix, Matrix, Form, torch.dtype], Rows]
     has_vocabulary: bool
-    stays_on_device: bool  # nothing waits for the device, as a graph asks: int4 experts, attention
+    stays_on_device: bool  # nothing waits for the device, as a graph asks: experts, attention
 
 
 NAMES = (
@@ -136,14 +136,20 @@ def run_experts(
 ) -> Tensor:
     """What each token's experts make of it, [R k, D]; weight [E, 2I, K], behind [E, D, I].
 
-    chosen: int32 [R, k]; form: what `behind` reads. Experts that are not of four bits have no kernel.
+    chosen: int32 [R, k]; form: what `behind` reads. Experts that are not quantised have no kernel.
     """
-    if not isinstance(weight, Int4Tensor) or not isinstance(behind, Int4Tensor):
+    if type(weight) is not type(behind) or isinstance(weight, Tensor):
         return run_experts_plain(x, weight, behind, chosen, form, dtype)
     pairs, count = chosen.numel(), weight.shape[0]
     made = routing.schedule(chosen, count, expert_rows(pairs, count))
-    inner = experts.gated_product(x, weight, made, chosen.shape[1], behind.exponents, form, dtype)
-    return experts.product(inner, behind, made, dtype)
+    top_k = chosen.shape[1]
+    if isinstance(weight, Int4Tensor) and isinstance(behind, Int4Tensor):
+        inner = experts.gated_product(x, weight, made, top_k, behind.exponents, form, dtype)
+        return experts.product(inner, behind, made, dtype)
+    assert isinstance(weight, Int8Tensor)
+    assert isinstance(behind, Int8Tensor)
+    inner = experts8.gated_product(x, weight, made, top_k, behind.exponents, form, dtype)
+    return experts8.product(inner, behind, made, dtype)
 
 
 def run_experts_plain(

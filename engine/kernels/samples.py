@@ -7,7 +7,6 @@ vocabulary are few, as only the time depends on them. Shape letters as in `opera
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,93 +17,39 @@ from engine.config import LayerConfig, ModelConfig
 from engine.kernels.activations import Form, Int8Rows, Rows, plain_rows, values
 from engine.kernels.attention import attend_plain, attention_buffers
 from engine.kernels.conditioning import expected_buffers, expected_embedding
-from engine.kernels.kv import LayerCache, quantise
+from engine.kernels.draws import EXPERTS, Draw
 from engine.kernels.noise import random_ids, random_ids_plain
 from engine.kernels.norms import Between, FinishWeights, Reader
 from engine.kernels.operations import NAMES, Operations, operations
 from engine.kernels.prefill import attend_causal_plain
 from engine.kernels.selection import Operation, Results
 from engine.kernels.vocabulary_scan import scan_buffers, scan_reference, scan_vocabulary
-from engine.quant.layouts import Int4Layout, Int8Layout
 from engine.quant.matmul import mix
 from engine.quant.tensors import Int4Tensor, Int8Tensor
 
-EXPERTS = 8
 TOKENS = 2048  # of the vocabulary
 ROUNDING = 2**-6  # of codes of eight bits, whose halves may fall either way
 EPS = 1e-6
 
 
-@dataclass(frozen=True)
-class _Draw:
-    """Random tensors of a model's sizes on a device."""
-
-    config: ModelConfig
-    device: torch.device
-    dtype: torch.dtype
-    cache_bits: int
-
-    def normal(self, *shape: int) -> Tensor:
-        seed = sum(size * 31**axis for axis, size in enumerate(shape))  # no two alike
-        generator = torch.Generator(self.device).manual_seed(seed)
-        return torch.randn(shape, generator=generator, device=self.device)
-
-    def x(self, *shape: int) -> Tensor:
-        return self.normal(*shape).to(self.dtype)
-
-    def factor(self) -> Reader:
-        return Reader(factor=1 + 0.1 * self.normal(self.config.hidden_size))
-
-    def rows(self, inputs: int) -> Rows:
-        return plain_rows(self.normal(self.config.canvas_length, inputs), Form(), self.dtype)
-
-    def cache(self, heads: int, places: int, size: int) -> LayerCache:
-        keys, values = self.x(heads, places, size), self.x(heads, places + 1, size)[:, 1:]
-        if self.cache_bits == 16:
-            return LayerCache(keys=keys, values=values.contiguous())
-        (keys, key_scale), (values, value_scale) = quantise(keys), quantise(values)
-        return LayerCache(keys=keys, values=values, key_scale=key_scale, value_scale=value_scale)
-
-    def int8(self, *shape: int) -> Int8Tensor:
-        codes = (40 * self.normal(*shape)).clamp(-127, 127).to(torch.int8)
-        scale = torch.full(shape[:-1], 0.025 / shape[-1] ** 0.5, device=self.device)
-        none = torch.zeros(shape[-1], dtype=torch.int8, device=self.device)
-        return Int8Tensor(layout=Int8Layout(shape=shape), codes=codes, scale=scale, exponents=none)
-
-    def int4(self, *shape: int, shared: bool) -> Int4Tensor:
-        layout = Int4Layout(shape=shape, shared_input=shared)
-        parts = layout.parts
-        codes = torch.randint(256, parts["codes"].shape, device=self.device, dtype=torch.uint8)
-        return Int4Tensor(
-            layout=layout,
-            codes=codes,
-            scale=torch.full(
-                parts["scale"].shape, 0.2 / shape[-1] ** 0.5,
-                dtype=getattr(torch, parts["scale"].dtype), device=self.device,
-            ),
-            zero=torch.full(parts["zero"].shape, 120, dtype=torch.uint8, device=self.device),
-            exponents=torch.zeros(
-                parts["exponents"].shape, dtype=torch.int8, device=self.device
-            ),
-        )  # fmt: skip
-
-
-def trials(config: ModelConfig, dtype: torch.dtype, cache_bits: int = 16) -> tuple[Operation, ...]:
+def trials(
+    config: ModelConfig, dtype: torch.dtype, cache_bits: int = 16, expert_bits: int = 4
+) -> tuple[Operation, ...]:
     """All operations, to be tried by `selection.choose`.
 
-    dtype: of the network; cache_bits: of the cache's keys and values.
+    dtype: of the network; cache_bits: of the cache's keys and values; expert_bits: 4 or 8.
     """
     kernels, plain = operations(NAMES), operations(())
 
     def trial(
-        name: str, work: Callable[..., Results], sample: Callable[[_Draw], tuple[Any, ...]]
+        name: str, work: Callable[..., Results], sample: Callable[[Draw], tuple[Any, ...]]
     ) -> Operation:
         """work(operations, *sample)"""
         return Operation(
             name=name,
             kernel=partial(work, kernels),
             reference=partial(work, plain),
-            sample=lambda device: sample(_Draw(config, device, dtype, cache_bits)),
+            sample=lambda device: sample(Draw(config, device, dtype, cache_bits)),
             tolerance=ROUNDING,
         )
 
@@ -132,8 +77,8 @@ def trials(config: ModelConfig, dtype: torch.dtype, cache_bits: int = 16) -> tup
         trial(
             "experts", _experts,
             lambda draw: (
-                draw.rows(size), draw.int4(EXPERTS, 2 * width, size, shared=True),
-                draw.int4(EXPERTS, size, width, shared=False), _chosen(draw, top_k), dtype,
+                draw.rows(size), draw.experts(expert_bits, 2 * width, size, shared=True),
+                draw.experts(expert_bits, size, width, shared=False), _chosen(draw, top_k), dtype,
             ),
         ),
         trial(
@@ -147,7 +92,7 @@ def trials(config: ModelConfig, dtype: torch.dtype, cache_bits: int = 16) -> tup
         ),
         Operation(
             name="vocabulary", kernel=_vocabulary, reference=_vocabulary_plain, tolerance=0.02,
-            sample=lambda device: _head(_Draw(config, device, dtype, cache_bits)),
+            sample=lambda device: _head(Draw(config, device, dtype, cache_bits)),
         ),
     )  # fmt: skip
 
@@ -156,7 +101,7 @@ def _numbers(rows: Rows) -> Tensor:
     return values(rows)
 
 
-def _pair(draw: _Draw) -> tuple[Tensor, Tensor]:
+def _pair(draw: Draw) -> tuple[Tensor, Tensor]:
     rows, size = draw.config.canvas_length, draw.config.hidden_size
     return draw.x(rows, size), draw.x(1, rows, size)[0]
 
@@ -197,7 +142,7 @@ def _kinds(config: ModelConfig) -> list[LayerConfig]:
     return list(dict.fromkeys(config.layers))
 
 
-def _heads(do: Operations, draw: _Draw) -> Results:
+def _heads(do: Operations, draw: Draw) -> Results:
     found: list[Tensor] = []
     rows = draw.config.canvas_length
     for kind in _kinds(draw.config):
@@ -211,7 +156,7 @@ def _heads(do: Operations, draw: _Draw) -> Results:
     return tuple(found)
 
 
-def _attend(do: Operations, draw: _Draw) -> Results:
+def _attend(do: Operations, draw: Draw) -> Results:
     found: list[Tensor] = []
     rows, heads = draw.config.canvas_length, draw.config.num_heads
     span = torch.tensor([5, 133], dtype=torch.int32, device=draw.device)
@@ -229,7 +174,7 @@ def _attend(do: Operations, draw: _Draw) -> Results:
     return tuple(found)
 
 
-def _attend_causal(do: Operations, draw: _Draw) -> Results:
+def _attend_causal(do: Operations, draw: Draw) -> Results:
     found: list[Tensor] = []
     rows, heads = draw.config.canvas_length, draw.config.num_heads
     span = torch.tensor([5, 133], dtype=torch.int32, device=draw.device)
@@ -249,7 +194,7 @@ def _route(do: Operations, scores: Tensor, scale: Tensor, top_k: int) -> Results
     return do.route(scores, scale, top_k)
 
 
-def _chosen(draw: _Draw, top_k: int) -> Tensor:
+def _chosen(draw: Draw, top_k: int) -> Tensor:
     """Experts of each token, all different; one expert has none."""
     start = torch.arange(draw.config.canvas_length, device=draw.device)[:, None]
     steps = torch.arange(top_k, device=draw.device)
@@ -262,7 +207,7 @@ def _experts(
     return do.experts(x, up, down, chosen, Form(), dtype)
 
 
-def _head(draw: _Draw) -> tuple[Rows, Tensor, Int8Tensor, float]:
+def _head(draw: Draw) -> tuple[Rows, Tensor, Int8Tensor, float]:
     """Rows of eight bits and what they stand for; a table; the softcap."""
     table = draw.int8(TOKENS, draw.config.hidden_size)
     hidden = 3 * draw.normal(draw.config.canvas_length, draw.config.hidden_size)

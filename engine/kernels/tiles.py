@@ -53,6 +53,11 @@ def dense_tile(like: Tensor, rows: int, outputs: int) -> Tile:
     )
 
 
+def expert8_tile(like: Tensor, rows: int) -> Tile:
+    """Of an int8 product of experts: 64 outputs take as many bytes as 128 of four bits."""
+    return Tile(rows=rows, outputs=64, warps=4, stages=_stages(like))
+
+
 def _stages(like: Tensor) -> int:
     """More where a multiprocessor must have more bytes in flight, and has the shared memory."""
     return 5 if 90 <= capability(like) < 110 else 4

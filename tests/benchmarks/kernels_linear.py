@@ -16,17 +16,19 @@ import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
-from engine.kernels import dense, experts, norms, portable, routing
+from engine.kernels import dense, experts, experts8, norms, portable, routing
 from engine.kernels.activations import HALF, Form, plain_rows
 from engine.kernels.heads import split_heads
 from engine.kernels.norms import FinishWeights, Reader
 from engine.kernels.tiles import Tile, expert_rows
+from engine.quant.tensors import parts_of
 from tests.benchmarks.record import record
 from tests.engine.kernels.weights import int4, int8
 
@@ -73,7 +75,7 @@ def draw(*shape: int) -> Tensor:
     return torch.randn(shape, device="cuda")
 
 
-def expert_work(rows: int, form: Form, block: int) -> Iterator[Work]:
+def expert_work(rows: int, form: Form, block: int, bits: int = 4) -> Iterator[Work]:
     chosen = draw(rows, EXPERTS).topk(TOP_K).indices.to(torch.int32)
     made = routing.schedule(chosen, EXPERTS, block)
     powers = torch.zeros(EXPERTS, WIDTH, dtype=torch.int8, device="cuda")
@@ -81,17 +83,18 @@ def expert_work(rows: int, form: Form, block: int) -> Iterator[Work]:
         plain_rows(draw(count, size), form, BF16)
         for count, size in ((rows, HIDDEN), (rows * TOP_K, WIDTH))
     )
-    gate_up = int4(EXPERTS, 2 * WIDTH, HIDDEN, group=form.group, device="cuda")
-    down = int4(EXPERTS, HIDDEN, WIDTH, group=form.group, device="cuda")
+    make, do = (partial(int4, group=form.group), experts) if bits == 4 else (int8, experts8)
+    gate_up: Any = make(EXPERTS, 2 * WIDTH, HIDDEN, device="cuda")
+    down: Any = make(EXPERTS, HIDDEN, WIDTH, device="cuda")
     pairs, used = rows * TOP_K, len(chosen.unique()) / EXPERTS
     for name, weight, launch in (
         (
-            "expert gate", gate_up,
-            lambda: experts.gated_product(x, gate_up, made, TOP_K, powers, form, BF16),
+            f"gate, experts of {bits} bits,", gate_up,
+            lambda: do.gated_product(x, gate_up, made, TOP_K, powers, form, BF16),
         ),
-        ("expert down", down, lambda: experts.product(inner, down, made, BF16)),
+        (f"down, experts of {bits} bits,", down, lambda: do.product(inner, down, made, BF16)),
     ):  # fmt: skip
-        stored = weight.codes.nbytes + weight.scale.nbytes + weight.zero.nbytes
+        stored = sum(part.nbytes for part in parts_of(weight).values())
         yield Work(
             name=f"{name} {_named(form)}", launches=[launch], bytes_read=int(stored * used),
             products=pairs * weight.shape[1] * weight.shape[2],
@@ -199,7 +202,7 @@ def main() -> None:
     forms = (Form(), Form(group=32), HALF)
     for work in itertools.chain(
         small_work(options.rows),
-        *(expert_work(options.rows, form, block) for form in forms),
+        *(expert_work(options.rows, form, block, bits) for form in forms for bits in (4, 8)),
         *(dense_work(options.rows, form) for form in (Form(), Form(whole=True), HALF)),
     ):
         floor = work.bytes_read / speed

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import engine.quant.matmul
-from engine.kernels import dense, experts, norms, portable, routing
+from engine.kernels import dense, experts, experts8, norms, portable, routing
 from engine.kernels.activations import HALF, Form, Rows, plain_rows, values
 from engine.kernels.heads import split_heads, split_heads_plain
 from engine.kernels.norms import FinishWeights, Reader
@@ -137,6 +137,25 @@ def test_expert_products(tokens: int, skew: float, form: Form, dtype: torch.dtyp
     wanted = experts.product_plain(rows, down, owners, torch.float32)
     same(experts.product(rows, down, made, torch.float32), wanted)
     same(experts.product(rows, down, made, dtype), wanted)
+
+
+@pytest.mark.parametrize(("tokens", "skew"), [(1, 0), (255, 20), (256, 0), (2048, 0)])
+@pytest.mark.parametrize("eight_bits", [True, False])
+def test_expert_products_of_eight_bits(tokens: int, skew: float, eight_bits: bool) -> None:
+    form = Form() if eight_bits else HALF
+    gate_up, down = int8(E, 2 * WIDTH, D, device="cuda"), int8(E, D, WIDTH, device="cuda")
+    chosen = pick(tokens, skew)
+    made = routing.schedule(chosen, E, expert_rows(tokens * K, E))
+    powers = torch.randint(-1, 2, (E, WIDTH), device="cuda", dtype=torch.int8)
+    x = plain_rows(draw(tokens, D) * 0.1, form, BF16)
+    inner = experts8.gated_product(x, gate_up, made, K, powers, form, BF16)
+    exact = experts8.gated_product_plain(x, gate_up, chosen, powers, HALF, torch.float32)
+    assert isinstance(exact, Tensor)
+    stand_for(inner, exact, form)
+    rows: Rows = plain_rows(draw(tokens * K, WIDTH), form, BF16)
+    wanted = experts8.product_plain(rows, down, chosen.flatten(), torch.float32)
+    same(experts8.product(rows, down, made, torch.float32), wanted)
+    same(experts8.product(rows, down, made, BF16), wanted)
 
 
 @pytest.mark.parametrize("rows", ROWS)

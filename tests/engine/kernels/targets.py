@@ -181,7 +181,7 @@ def vocabulary(small: bool) -> None:
 
 
 def linear(small: bool) -> None:
-    from engine.kernels import dense, experts, norms, routing
+    from engine.kernels import dense, experts, experts8, norms, routing
     from engine.kernels.activations import HALF, Form, empty_rows
     from engine.kernels.heads import split_heads
     from engine.quant.layouts import Int4Layout, Int8Layout
@@ -224,6 +224,10 @@ def linear(small: bool) -> None:
         gate_up = int4(count, 2 * width, size, group=form.group)
         experts.gated_product(rows, gate_up, made, top_k, powers, form, x.dtype)
         experts.product(inner, int4(count, size, width, group=form.group), made, x.dtype)
+        if form.group == 64:
+            wide = int8(count, 2 * width, size)
+            experts8.gated_product(rows, wide, made, top_k, powers, form, x.dtype)
+            experts8.product(inner, int8(count, size, width), made, x.dtype)
         dense.gated_product(rows, int8(2 * mlp, size), powers.flatten()[:mlp], form, x.dtype)
         dense.product(rows, int8(4 * size, size), x.dtype)
     dense.product(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
 from engine.kernels import samples
@@ -16,18 +17,21 @@ from tests.engine.kernels.network import config
 CPU = torch.device("cpu")
 
 
-def test_every_operation_passes_its_trial(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("expert_bits", [4, 8])
+def test_every_operation_passes_its_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expert_bits: int
+) -> None:
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(samples, "TOKENS", 300)
     small = replace(config(True, False), canvas_length=4)
-    found = choose(trials(small, torch.float32), CPU, None, tmp_path, "1")
+    found = choose(trials(small, torch.float32, expert_bits=expert_bits), CPU, None, tmp_path, "1")
     assert [choice.name for choice in found.choices] == list(NAMES)
     assert not found.left_out
 
 
 def test_a_sample_would_show_a_kernel_that_does_nothing() -> None:
     small = replace(config(True, False), canvas_length=4)
-    for operation in trials(small, torch.float32):
+    for operation in (*trials(small, torch.float32), *trials(small, torch.float32, 8, 8)):
         given = operation.sample(CPU)
         results = operation.reference(*given)
         for result in (results,) if isinstance(results, torch.Tensor) else results:

@@ -33,10 +33,10 @@ def int4(
 
 
 def int8(*shape: int, seed: int = 0, device: str = "cpu") -> Int8Tensor:
-    """A weight [N, K]."""
+    """A weight [N, K], or [E, N, K] whose experts share their exponents."""
     generator = torch.Generator(device).manual_seed(seed)
     return Int8Tensor(
-        layout=Int8Layout(shape=shape),
+        layout=Int8Layout(shape=shape, shared_input=len(shape) == 3),
         codes=torch.randint(-127, 128, shape, generator=generator, dtype=torch.int8, device=device),
         scale=torch.rand(shape[:-1], generator=generator, device=device) * 0.002 + 1e-4,
         exponents=_exponents(shape[-1:], generator),
