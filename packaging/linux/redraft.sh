@@ -45,7 +45,7 @@ fetch() {
         notify-send --app-name=Redraft --icon=redraft Redraft "$words" 2>/dev/null
     fi
     UV_PYTHON_INSTALL_DIR="$data/python" UV_CACHE_DIR="$data/cache/uv" \
-        "$here/uv" python install --no-config --no-bin 3.12
+        "$here/uv" python install --no-config --system-certs --no-bin 3.12
 }
 
 start "$@"
