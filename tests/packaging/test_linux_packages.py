@@ -151,6 +151,13 @@ def test_menus_and_software_centres_understand_it(package, tmp_path):
     assert complaints == []
 
 
+def test_a_software_centre_can_say_all_of_it_in_german():
+    text = (linux_rig.LINUX / "redraft.metainfo.xml").read_text("utf-8")
+    for tag in ("summary", "p", "li"):
+        english = len(re.findall(rf"<{tag}>", text))
+        assert english == len(re.findall(rf'<{tag} xml:lang="de">', text)) > 0
+
+
 def test_text_files_can_be_opened_with_it(package, tmp_path):
     subprocess.run(["dpkg-deb", "--extract", package, tmp_path / "out"], check=True)
     entry = (tmp_path / "out/usr/share/applications/redraft.desktop").read_text("utf-8")
