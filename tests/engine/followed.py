@@ -41,13 +41,14 @@ def followed_steps(plain: Model) -> Iterator[list[float]]:
     agreements: list[float] = []
     work = FusedStep.work
 
-    def followed(step: FusedStep) -> None:
+    def followed(step: FusedStep, settled: Tensor | None = None) -> None:
         state = step._state
         ids, soft = state.ids.clone(), None if state.soft is None else state.soft.clone()
-        cache = plain.new_cache(step._cache.length)
-        plain.prefill(torch.tensor(step._cache.ids), cache)
+        prefix = [*step._cache.ids, *([] if settled is None else settled.tolist())]
+        cache = plain.new_cache(len(prefix))
+        plain.prefill(torch.tensor(prefix), cache)
         wanted = plain.logits(plain.decode(ids, cache, soft)).argmax(-1)
-        work(step)
+        work(step, settled)
         agreements.append(float((state.argmax == wanted).float().mean()))
 
     with patch.object(FusedStep, "work", followed):
