@@ -159,8 +159,7 @@ def remove_old_versions(data: Path) -> None:
     """What updates have brought goes, but the version in use and the one before it."""
     versions = versions_in(data)
     if versions is not None:
-        versions.tidy()
-        remove_old_runtimes(data, versions.kept())
+        remove_old_runtimes(data, kept=versions.tidy())
 
 
 def remove_old_runtimes(data: Path, kept: frozenset[str] = frozenset()) -> None:

@@ -162,26 +162,30 @@ class Versions:
         pointer = self._read()
         return Path(pointer.base) if pointer.base else None
 
-    def kept(self) -> frozenset[str]:
-        """This version, the one that the next start runs, and the one before that."""
-        state = self.state()
-        return frozenset({self.own, state.current, state.previous})
+    def tidy(self) -> frozenset[str]:
+        """Removes all but this version, the one that the next start runs, the one before that, and
+        what may yet be used. Returns the versions that have something here, and this one.
+        """
+        if self.folder.is_dir():
+            with alone(self.folder / "install.lock", wait=False) as is_alone:
+                if is_alone:
+                    self._remove_others()
+        names = [path.name for path in self.folder.glob("*")]
+        return frozenset(self._used() | {each.removesuffix(".part") for each in names})
 
-    def tidy(self) -> None:
-        """Removes the folders of all others. What is only half there stays if it may yet be used."""
-        if not self.folder.is_dir():
-            return
-        kept = set(self.kept())
+    def _used(self) -> set[str]:
         state = self.state()
-        with alone(self.folder / "install.lock", wait=False) as is_alone:
-            for path in self.folder.iterdir() if is_alone else ():
-                version = path.name.removesuffix(".part")
-                if path.name != version and version not in state.failed:
-                    is_kept = is_newer(version, self.own) and is_newer(version, state.current)
-                else:
-                    is_kept = path.name in kept
-                if is_version(version) and not is_kept:
-                    shutil.rmtree(path, ignore_errors=True)
+        return {self.own, state.current, state.previous}
+
+    def _remove_others(self) -> None:
+        state, used = self.state(), self._used()
+        for path in self.folder.iterdir():
+            version = path.name.removesuffix(".part")
+            is_to_come = is_newer(version, self.own) and is_newer(version, state.current)
+            if is_to_come and version not in state.failed:
+                continue
+            if is_version(version) and path.name not in used:
+                shutil.rmtree(path, ignore_errors=True)
 
     # --- the small file ---------------------------------------------------------------------------
 

@@ -246,19 +246,31 @@ def test_the_one_in_use_and_the_one_before_are_kept(versions, base):
         seen_by(versions, own).use(newer)
         started(versions, base)
     foreign = ["notes", "0.2.0.old", "9.9.9.part.x"]
-    for name in (*foreign, "0.2.5.part", "0.4.0.part"):
+    for name in (*foreign, "0.2.5.part", "0.4.0.part", "0.5.0"):
         (versions.folder / name).mkdir()
-    seen_by(versions, "0.3.0").tidy()
+    kept = seen_by(versions, "0.3.0").tidy()
     folders = {each.name for each in versions.folder.iterdir() if each.is_dir()}
-    assert folders == {"0.2.0", "0.3.0", "0.4.0.part", *foreign}
+    assert folders == {"0.2.0", "0.3.0", "0.4.0.part", "0.5.0", *foreign}  # 0.5.0 may yet be used
+    assert {each for each in kept if is_version(each)} == {"0.2.0", "0.3.0", "0.4.0", "0.5.0"}
+
+
+def test_a_version_that_was_left_is_removed(versions, base):
+    bring(versions, "0.2.0", "0.3.0")
+    versions.use("0.3.0")
+    for _ in range(MOST_STARTS + 1):
+        versions.choose(base)
+    versions.staging("0.3.0").mkdir()
+    versions.tidy()
+    assert {each.name for each in versions.folder.iterdir() if each.is_dir()} == {"0.2.0"}
 
 
 def test_nothing_is_removed_while_an_update_is_installed(versions):
     bring(versions, "0.2.0")
+    newer = seen_by(versions, "0.3.0")
     with files.alone(versions.folder / "install.lock"):
-        versions.tidy()
+        newer.tidy()
         assert versions.path("0.2.0").is_dir()
-    versions.tidy()
+    newer.tidy()
     assert not versions.path("0.2.0").exists()
 
 
@@ -335,6 +347,7 @@ def test_a_kill_while_it_is_switched_leaves_one_version_that_starts(versions, ba
         found.add(written["current"])
         assert versions.state().current == (written["current"] or BASE)
         assert started(versions, base) == (written["current"] or BASE)
+        seen_by(versions, "0.2.0").confirm()  # else it is left after two such starts
     assert found == {"0.2.0", BASE}
 
 
