@@ -17,7 +17,7 @@ from engine.messages import LoadRequest
 from tests.fakes import FakePipeline, answering, no_jobs
 
 THREADS = {"redraft-engine", "redraft-jobs", "redraft-save", "redraft-history", "redraft-text"}
-THREADS |= {"redraft-documents", "redraft-colours", "redraft-plans"}
+THREADS |= {"redraft-documents", "redraft-colours", "redraft-plans", "redraft-updates"}
 
 
 @pytest.fixture

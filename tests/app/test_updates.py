@@ -7,7 +7,6 @@ has it with the real launcher.
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 from pathlib import Path
@@ -17,7 +16,6 @@ import pytest
 
 from app.settings import SettingsStore
 from app.state.autosave import Writer
-from app.state.setup.making import Cancelled
 from app.state.setup.trouble import Trouble
 from app.state.updates import updates as timing
 from app.state.updates import work
@@ -26,7 +24,6 @@ from app.state.updates.memory import read_memory
 from app.state.updates.place import Place
 from app.state.updates.status import Phase, Status
 from app.state.updates.updates import Updates
-from app.versions import Versions
 from tests.app import updates_rig
 
 NEXT = 20_000  # milliseconds
@@ -34,25 +31,12 @@ NEXT = 20_000  # milliseconds
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr(timing, "CALM_MS", 0)
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+    updates_rig.hurry(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
-def renamed(monkeypatch):
-    """Installing is a renaming. What is called is counted."""
-    calls: list[str] = []
-
-    def install(versions: Versions, version: str, _log: Path, is_cancelled) -> None:
-        calls.append(version)
-        if is_cancelled():
-            raise Cancelled
-        shutil.rmtree(versions.path(version), ignore_errors=True)
-        versions.staging(version).rename(versions.path(version))
-
-    monkeypatch.setattr(work, "install", install)
-    return calls
+def installed_ones(monkeypatch) -> list[str]:
+    return updates_rig.rename_only(monkeypatch)
 
 
 @pytest.fixture
@@ -73,22 +57,7 @@ def settings(qapp, tmp_path: Path):
 
 @pytest.fixture
 def place(tmp_path: Path, feed) -> Place:
-    return at(tmp_path, feed, "0.1.0")
-
-
-def at(folder: Path, feed: updates_rig.Feed, running: str) -> Place:
-    """An installation of 0.1.0, of which the version `running` runs."""
-    program = updates_rig.program(folder / "Prögram", "0.1.0")
-    data = folder / "dätä"
-    if running != "0.1.0":
-        program = data / "versions" / running
-    return Place(
-        source=feed.source(running),
-        versions=Versions(data / "versions", running),
-        installed=program,
-        memory=data / "updates.json",
-        log=folder / "logs" / "update.log",
-    )
+    return updates_rig.place(tmp_path, feed, "0.1.0")
 
 
 @pytest.fixture
@@ -174,7 +143,7 @@ def test_without_a_feed_it_can_do_nothing(qtbot, settings):
 
 
 def test_the_newest_one_is_said_to_be(qtbot, begin, feed, tmp_path):
-    updates = begin(at(tmp_path, feed, "0.2.0"))
+    updates = begin(updates_rig.place(tmp_path, feed, "0.2.0"))
     updates.look_now()
     qtbot.waitUntil(lambda: bool(updates.status.looked), timeout=NEXT)
     assert updates.status.phase is Phase.IDLE
@@ -184,7 +153,9 @@ def test_the_newest_one_is_said_to_be(qtbot, begin, feed, tmp_path):
 # --- an update ------------------------------------------------------------------------------------
 
 
-def test_an_update_is_fetched_and_runs_from_the_next_start_on(qtbot, begin, feed, place, renamed):
+def test_an_update_is_fetched_and_runs_from_the_next_start_on(
+    qtbot, begin, feed, place, installed_ones
+):
     updates = begin()
     updates.look_now()
     assert updates.status.phase is Phase.LOOKING  # at once
@@ -206,7 +177,7 @@ def test_an_update_is_fetched_and_runs_from_the_next_start_on(qtbot, begin, feed
         updates.restart()
     updates.look_now()  # it is ready still
     wait(qtbot, updates, Phase.READY)
-    assert renamed == ["0.2.0"]
+    assert installed_ones == ["0.2.0"]
 
 
 def test_the_user_says_yes_once(qtbot, begin, settings, feed, place):
@@ -250,7 +221,7 @@ def test_a_version_that_wants_an_installer_is_not_fetched(qtbot, begin, feed, pl
     assert feed.files_sent() == 0
 
 
-def test_files_of_another_version_are_not_used(qtbot, begin, feed, renamed):
+def test_files_of_another_version_are_not_used(qtbot, begin, feed, installed_ones):
     """A manifest that says 0.3.0 around the files of 0.2.0 is a mistake of who made it."""
     feed.change(lambda row: row.update(version="0.3.0"))
     updates = begin()
@@ -258,7 +229,7 @@ def test_files_of_another_version_are_not_used(qtbot, begin, feed, renamed):
     wait(qtbot, updates, Phase.FOUND)
     updates.fetch()
     assert "not what it should be" in wait(qtbot, updates, Phase.FAILED).trouble.message
-    assert renamed == []
+    assert installed_ones == []
 
 
 # --- no, not now, not at all ----------------------------------------------------------------------
@@ -434,7 +405,7 @@ def test_the_user_goes_back_and_is_not_asked_about_that_version_again(
     wait(qtbot, updates, Phase.READY)
     updates.close()
     place.versions.choose(place.installed)  # the next start
-    newer = at(tmp_path, feed, "0.2.0")
+    newer = updates_rig.place(tmp_path, feed, "0.2.0")
     newer.versions.confirm()
     second = begin(newer)
     qtbot.waitUntil(lambda: second.status.previous == "0.1.0", timeout=NEXT)
@@ -458,7 +429,7 @@ def test_a_way_back_that_is_gone_is_said(qtbot, begin, place, feed, tmp_path, mo
     updates.fetch()
     wait(qtbot, updates, Phase.READY)
     place.versions.choose(place.installed)
-    newer = at(tmp_path, feed, "0.2.0")
+    newer = updates_rig.place(tmp_path, feed, "0.2.0")
     second = begin(newer)
     qtbot.waitUntil(lambda: second.status.previous == "0.1.0", timeout=NEXT)
     (newer.versions.folder / "current.json").unlink()

@@ -21,21 +21,32 @@ from app.ui.updates.bar import UpdateBar
 from app.ui.updates.place import add_updates
 from tests.app import updates_rig
 from tests.app.driving import say, wait_idle
-from tests.app.test_updates import NEXT, at, feed, renamed, soon  # noqa: F401  (fixtures)
 from tests.fakes import FakePipeline, Gate, answering
 
 # the offscreen platform says this about every window that comes to the front
 pytestmark = pytest.mark.qt_log_ignore("does not support raise", extend=True)
 
 
+NEXT = 20_000  # milliseconds
+
+
 @pytest.fixture(autouse=True)
-def every_piece(monkeypatch):
+def soon(monkeypatch):
+    updates_rig.hurry(monkeypatch)
+    updates_rig.rename_only(monkeypatch)
     monkeypatch.setattr(fetching, "PERIOD", 0.0)
 
 
 @pytest.fixture
-def place(tmp_path: Path, feed) -> Place:  # noqa: F811
-    return at(tmp_path / "updates", feed, "0.1.0")
+def feed(tmp_path: Path):
+    with updates_rig.feed_in(tmp_path / "feed") as one:
+        one.publish("0.2.0")
+        yield one
+
+
+@pytest.fixture
+def place(tmp_path: Path, feed) -> Place:
+    return updates_rig.place(tmp_path / "updates", feed, "0.1.0")
 
 
 @pytest.fixture
@@ -109,7 +120,7 @@ def test_it_asks_once_and_then_all_goes_by_itself(qtbot, begin, place):
     assert place.versions.state().current == "0.2.0"
 
 
-def test_later_means_not_again_in_this_run(qtbot, begin, feed):  # noqa: F811
+def test_later_means_not_again_in_this_run(qtbot, begin, feed):
     running, updates = begin()
     bar = bar_of(running)
     updates.look_now()
@@ -138,7 +149,7 @@ def test_not_this_one_is_remembered(qtbot, begin):
     assert "Not wanted" in words(page_of(running))
 
 
-def test_a_look_in_the_background_that_fails_disturbs_nobody(qtbot, begin, feed):  # noqa: F811
+def test_a_look_in_the_background_that_fails_disturbs_nobody(qtbot, begin, feed):
     feed.answers["linux.json"] = updates_rig.status(500)
     running, updates = begin()
     running.settings.change(updates=True)
@@ -147,7 +158,7 @@ def test_a_look_in_the_background_that_fails_disturbs_nobody(qtbot, begin, feed)
     assert "127.0.0.1 cannot answer now (error 500)." in words(page_of(running))
 
 
-def test_what_the_user_wanted_and_cannot_have_is_said_and_tried_again(qtbot, begin, feed):  # noqa: F811
+def test_what_the_user_wanted_and_cannot_have_is_said_and_tried_again(qtbot, begin, feed):
     running, updates = begin()
     bar = bar_of(running)
     path = feed.path_of("wheels/redraft")
@@ -208,7 +219,7 @@ def test_tab_reaches_it_between_the_rail_and_the_place(qtbot, begin):
 # --- the page -------------------------------------------------------------------------------------
 
 
-def test_the_page_goes_all_the_way(qtbot, begin, feed, place):  # noqa: F811
+def test_the_page_goes_all_the_way(qtbot, begin, feed, place):
     running, updates = begin()
     page = page_of(running)
     assert words(page) == "This is Redraft 0.1.0."
@@ -230,8 +241,9 @@ def test_the_page_goes_all_the_way(qtbot, begin, feed, place):  # noqa: F811
     feed.answers[feed.path_of("wheels/redraft")] = updates_rig.stalled(feed, begun)
     press(page, "Get it")
     qtbot.waitUntil(begun.is_set, timeout=NEXT)
-    qtbot.waitUntil(lambda: "kB of 38" in words(page), timeout=NEXT)
-    assert 0 < page.findChild(QProgressBar).value() < page.findChild(QProgressBar).maximum()
+    bar = page.findChild(QProgressBar)
+    qtbot.waitUntil(lambda: 0 < bar.value() < bar.maximum(), timeout=NEXT)
+    assert "kB of 385 kB" in words(page)
     press(page, "Stop")
     wait(qtbot, updates, Phase.FOUND)
     assert "Get it" in buttons(page)
@@ -244,7 +256,7 @@ def test_the_page_goes_all_the_way(qtbot, begin, feed, place):  # noqa: F811
         press(page, "Restart now")
 
 
-def test_the_page_leads_back(qtbot, begin, tmp_path, feed, place, start):  # noqa: F811
+def test_the_page_leads_back(qtbot, begin, tmp_path, feed, place, start):
     _running, updates = begin()
     updates.look_now()
     wait(qtbot, updates, Phase.FOUND)
@@ -252,7 +264,7 @@ def test_the_page_leads_back(qtbot, begin, tmp_path, feed, place, start):  # noq
     wait(qtbot, updates, Phase.READY)
     place.versions.choose(place.installed)
     running = start()
-    second = Updates(at(tmp_path / "updates", feed, "0.2.0"), running.settings)
+    second = Updates(updates_rig.place(tmp_path / "updates", feed, "0.2.0"), running.settings)
     add_updates(running.window, second)
     second.start()
     page = page_of(running)

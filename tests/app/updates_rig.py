@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import importlib
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,9 +19,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.state.setup.making import Cancelled
+from app.state.updates import updates, work
+from app.state.updates.place import Place
 from app.state.updates.source import Source
+from app.versions import Versions
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 SYSTEM = "linux"
@@ -148,6 +154,44 @@ def feed_in(folder: Path) -> Iterator[Feed]:
         yield feed
     finally:
         feed.close()
+
+
+def place(folder: Path, feed: Feed, running: str) -> Place:
+    """An installation of 0.1.0, of which the version `running` runs."""
+    installed = program(folder / "Prögram", "0.1.0")
+    data = folder / "dätä"
+    if running != "0.1.0":
+        installed = data / "versions" / running
+    return Place(
+        source=feed.source(running),
+        versions=Versions(data / "versions", running),
+        installed=installed,
+        memory=data / "updates.json",
+        log=folder / "logs" / "update.log",
+    )
+
+
+def hurry(patch: pytest.MonkeyPatch) -> None:
+    """Looks as soon as it is started, and past any proxy."""
+    patch.setattr(updates, "CALM_MS", 0)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        patch.delenv(name, raising=False)
+        patch.delenv(name.upper(), raising=False)
+
+
+def rename_only(patch: pytest.MonkeyPatch) -> list[str]:
+    """Installing is a renaming. Returns the versions that are installed from now on."""
+    done: list[str] = []
+
+    def install(versions: Versions, version: str, _log: Path, is_cancelled: Any) -> None:
+        done.append(version)
+        if is_cancelled():
+            raise Cancelled
+        shutil.rmtree(versions.path(version), ignore_errors=True)
+        versions.staging(version).rename(versions.path(version))
+
+    patch.setattr(work, "install", install)
+    return done
 
 
 # --- what a server may do -------------------------------------------------------------------------
