@@ -210,11 +210,22 @@ def test_without_room_for_a_copy_nothing_is_changed(start, tmp_path, monkeypatch
         assert everything(start()) == {"one", "apart"}
 
 
-def test_a_damaged_file_that_was_set_aside_is_kept_and_told(start, tmp_path):
-    assert start().close()
-    aside = tmp_path / "chats.newer-20260101-000000.sqlite"
-    aside.write_bytes(b"SQLite format 3\0" + bytes(9_000))
-    start()
+def without_tables(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as made:
+        made.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        made.execute(f"PRAGMA user_version = {schema.newest()}")
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(9_000)), without_tables]
+)
+def test_a_damaged_file_that_was_set_aside_is_kept_and_told(start, tmp_path, make):
+    first = start()
+    say(first, "one")
+    assert first.close()
+    make(tmp_path / "chats.newer-20260101-000000.sqlite")
+    again = start()
+    assert everything(again) == {"one"}
     assert "chats.newer-20260101-000000.unreadable-" in start.told.noticed[0]
     assert list(tmp_path.glob("chats.newer*unreadable*"))
 
@@ -297,6 +308,19 @@ def test_unsaved_texts_come_back_as_well(tmp_path):
                 (edit,) = last.edits("b")
                 assert edit.after == ("short",)
                 assert last.recording(edit.number) == b"film"
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(9_000)), without_tables]
+)
+def test_damaged_documents_that_were_set_aside_are_in_nobodys_way(tmp_path, make):
+    aside = tmp_path / "documents.newer-20260101-000000.sqlite"
+    make(aside)
+    for _ in range(2):
+        with closing(Store(tmp_path)) as store:
+            draft(store, "a", "typed")
+            assert drafts(store) == {"a": "typed"}
+    assert aside.exists()
 
 
 def test_documents_of_a_newer_version_without_a_copy_stay_untouched(tmp_path):

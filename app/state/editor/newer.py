@@ -38,22 +38,23 @@ _BRING = """
 def bring_in(db: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
     """From the files set aside beside `path`, which `db` has open; each is renamed when it is in.
 
-    Raises HistoryError or sqlite3.Error where `db` cannot be written.
+    What cannot be brought in stays where it is, for a later start.
     """
     for newer in set_aside_earlier(path, len(migrations)):
         try:
             connect(newer, migrations).close()  # their tables become ours
-        except HistoryError:
-            log.exception("cannot read %s", newer.name)
-            set_aside(newer, "unreadable")
-            continue
-        db.execute("ATTACH DATABASE ? AS newer", (str(newer),))
-        try:
-            db.executescript(f"BEGIN IMMEDIATE; {_BRING} COMMIT;")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-        finally:
-            db.execute("DETACH DATABASE newer")
-        set_aside(newer, "imported")
+            _bring(db, newer)
+        except (HistoryError, sqlite3.Error):
+            log.exception("could not bring in %s", newer.name)
+        else:
+            set_aside(newer, "imported")
+
+
+def _bring(db: sqlite3.Connection, newer: Path) -> None:
+    db.execute("ATTACH DATABASE ? AS newer", (str(newer),))
+    try:
+        db.executescript(f"BEGIN IMMEDIATE; {_BRING} COMMIT;")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        db.execute("DETACH DATABASE newer")

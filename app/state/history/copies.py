@@ -47,7 +47,8 @@ def keep_copy(connection: sqlite3.Connection, path: Path, number: int) -> None:
         )
     copy = copy_of(path, number)
     part = copy.with_name(copy.name + ".part")
-    part.unlink(missing_ok=True)
+    for left in (part, part.with_name(part.name + "-journal")):  # by a kill
+        left.unlink(missing_ok=True)
     with closing(sqlite3.connect(part)) as target:
         connection.backup(target)
     rename(part, copy)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
-from contextlib import closing
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -157,20 +158,22 @@ def _bring_unsaved(history: History, path: Path) -> None:
 
 def _bring_newer(history: History, path: Path) -> None:
     """What has changed in there since the copy was kept that this history goes back to."""
-    try:
+    with _theirs():
         connection = connect(path)
-    except HistoryError as error:
-        raise ValueError(str(error)) from error
-    with closing(History(connection, path)) as newer:
+    with closing(connection):
+        with _theirs():
+            newer = History(connection, path)
+            chats = newer.chats()
         known = {chat.id: chat.updated for chat in history.chats()}
-        for summary in reversed(newer.chats()):
+        for summary in reversed(chats):
             if known.get(summary.id) != summary.updated:
-                _join(history, newer, newer.load(summary.id))
+                _join(history, newer, summary.id)
 
 
-def _join(history: History, newer: History, chat: SavedChat) -> None:
+def _join(history: History, newer: History, chat_id: str) -> None:
     """Messages are added, none is replaced. Who has written on here sees that first."""
-    chat_id = chat.summary.id
+    with _theirs():
+        chat = newer.load(chat_id)
     if not history.has(chat_id):
         history.add(chat)
     ours, theirs = history.load(chat_id).conversation, chat.conversation
@@ -179,9 +182,20 @@ def _join(history: History, newer: History, chat: SavedChat) -> None:
     if missing or leaf != ours.leaf:
         history.save(chat_id, missing, leaf)
     for message in theirs.messages.values():
-        recording = newer.recording(message.id) if message.has_recording else None
-        if recording is not None and history.recording(message.id) is None:
-            history.save_recording(message.id, recording)
+        if message.has_recording and history.recording(message.id) is None:
+            with _theirs():
+                recording = newer.recording(message.id)
+            if recording is not None:
+                history.save_recording(message.id, recording)
+
+
+@contextmanager
+def _theirs() -> Iterator[None]:
+    """What fails in here is the fault of the file that is brought in, not of the history."""
+    try:
+        yield
+    except (HistoryError, sqlite3.Error) as error:
+        raise ValueError(str(error)) from error
 
 
 def _id(content: bytes, number: int = -1) -> str:
