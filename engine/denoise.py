@@ -89,15 +89,15 @@ def denoise(
     pins: Tensor | None = None,
     constraints: Constraints | None = None,
     graphs: Graphs | None = None,
-    settled: Tensor | None = None,
+    unread: Tensor | None = None,
 ) -> Iterator[StepResult]:
     """Denoises `batch` canvases behind the cached prefix, yielding every step.
 
     pins: int64 [C] or [B, C] with -1 (FREE) at free positions; gives the canvas its length.
     A canvas that has settled keeps its result while others of the batch go on.
     graphs: where fused steps are kept from canvas to canvas; their results lie in host memory.
-    settled: int64 [T], the canvas before, encoded into the cache first: where the `graphs` merge both, in
-    the same pass as the first step. Raises ValueError when the cache is too small.
+    unread: int64 [T], up to a canvas of tokens behind the cached prefix. They are encoded first: where
+    the `graphs` merge both, by the pass of the first step. Raises ValueError when the cache is too small.
     """
     constraints = constraints or Constraints()
     pins = _full_pins(pins, batch, model.config.canvas_length, model.device)
@@ -105,10 +105,10 @@ def denoise(
     pinned = pins != FREE
     if isinstance(noise, CounterNoise) and runs_fused(model):
         pinned = pinned.cpu()
-        take = _fused_step(model, cache, pins, state, sampling, noise, constraints, graphs, settled)
+        take = _fused_step(model, cache, pins, state, sampling, noise, constraints, graphs, unread)
     else:
-        if settled is not None:
-            model.prefill(settled, cache)
+        if unread is not None:
+            model.prefill(unread, cache)
         take = _plain_step(model, cache, pins, state, sampling, noise, constraints)
     for step in range(1, sampling.max_denoising_steps + 1):
         state = take(step)
@@ -168,13 +168,13 @@ def _plain_step(
 
 def _fused_step(
     model: Model, cache: KVCache, pins: Tensor, state: CanvasState, sampling: SamplingConfig,
-    noise: CounterNoise, constraints: Constraints, graphs: Graphs | None, settled: Tensor | None,
+    noise: CounterNoise, constraints: Constraints, graphs: Graphs | None, unread: Tensor | None,
 ) -> Step:  # fmt: skip
     """The step as `engine.graph` takes it."""
     graphs = graphs or Graphs(merges=False)
-    if settled is not None and not (graphs.merges and len(pins) == 1):
-        model.prefill(settled, cache)
-        settled = None
+    if unread is not None and not (graphs.merges and len(pins) == 1):
+        model.prefill(unread, cache)
+        unread = None
     shape = (pins.shape[0], pins.shape[1])
     watch = constraints.watch
     is_given = (pins != FREE) & (constraints.signal is not PinSignal.NATIVE)
@@ -191,7 +191,7 @@ def _fused_step(
         pins=pins, given=given, is_given=is_given, barred=barred,
         watch=None if watch is None else watch.to(pins.device).expand(shape[0], -1, -1),
     )  # fmt: skip
-    step.begin(canvases, state, sampling, noise, settled)
+    step.begin(canvases, state, sampling, noise, unread)
     return step
 
 

@@ -128,17 +128,17 @@ class FusedStep:
     @torch.inference_mode()
     def begin(
         self, canvases: Canvases, start: CanvasState, sampling: SamplingConfig,
-        noise: CounterNoise, settled: Tensor | None = None,
+        noise: CounterNoise, unread: Tensor | None = None,
     ) -> None:  # fmt: skip
         """Another batch of canvases, behind the cache as it is now.
 
-        settled: int64 [T], tokens to append to the cache in front of a single canvas. They are
+        unread: int64 [T], tokens to append to the cache in front of a single canvas. They are
         encoded by the pass of its first step, which is then launched here, operation by operation:
         it is taken once a canvas, at places that the host knows. Raises ValueError when the cache
         is too small.
         """
-        ahead = 0 if settled is None else len(settled)
-        self._cache.reserve(ahead)
+        ahead = [] if unread is None else unread.tolist()
+        self._cache.reserve(len(ahead))
         most, settings = sampling.max_denoising_steps, self._settings
         table = [temperature(sampling, most - step, torch.device("cpu")) for step in range(most)]
         settings.temperatures[:most].copy_(torch.stack(table))
@@ -151,12 +151,12 @@ class FusedStep:
         # Before the first step there is no self-conditioning: that of zeros is none.
         soft = torch.zeros_like(self._fresh_soft) if start.soft is None else start.soft
         _copy(self._state, replace(start, soft=soft, watched=self._state.watched))
-        self._place.move(self._model.config, self._cache, ahead)
-        self._noise, self._last, self._is_launched = noise, most, settled is not None
-        if settled is not None:
-            self.work(settled.to(self._model.device))
+        self._place.move(self._model.config, self._cache, len(ahead))
+        self._noise, self._last, self._is_launched = noise, most, unread is not None
+        if unread is not None:
+            self.work(unread.to(self._model.device))
             self._outbox.send()
-            self._cache.append(settled.tolist())
+            self._cache.append(ahead)
 
     @torch.inference_mode()
     def __call__(self, step: int) -> CanvasState:
@@ -193,16 +193,16 @@ class FusedStep:
             return None
 
     @torch.inference_mode()
-    def work(self, settled: Tensor | None = None) -> None:
+    def work(self, unread: Tensor | None = None) -> None:
         """The step itself: keeps nothing but what is in the tensors of this object.
 
         What it needs meanwhile is allocated here, so that all graphs work in the same memory.
-        settled: as of `begin`; their keys and values are left behind the cache.
+        unread: as of `begin`; their keys and values are left behind the cache.
         """
         model, state, settings, canvases = self._model, self._state, self._settings, self._canvases
         embedding, softcap = model.weights.embedding, model.config.final_logit_softcapping
         x = model.condition(model.embed(state.ids), state.soft)
-        before = None if settled is None else model.embed(settled)
+        before = None if unread is None else model.embed(unread)
         rows = self._fused.decode(x, self._place, self._cache, self._fused.head, before)
         cooled = settings.temperatures.take(settings.step)
         scan = scan_vocabulary(

@@ -48,9 +48,9 @@ def steps(
     apply to the first canvas. `batch` > 1 or pins [B, C] denoise several canvases over the same
     prefix, one canvas each. A given `cache` is reused as far as it holds the same tokens, and keeps
     the prompt and all canvases but the last. Where the model takes fused steps, `graphs` keeps them
-    for later calls with the same cache and encodes a canvas in the pass of the next one's first
-    step, and "native" noise is that of these steps. Raises ValueError for an empty prompt or when
-    the cache is too small.
+    for later calls with the same cache and encodes a canvas, or a short rest of the prompt, by the
+    pass of the next first step, and "native" noise is that of these steps. Raises ValueError for an
+    empty prompt or when the cache is too small.
     """
     if prompt_ids.numel() == 0:
         raise ValueError("the prompt is empty")
@@ -62,14 +62,15 @@ def steps(
         raise ValueError("several canvases over one prefix cannot be continued")
     if cache is None:
         cache = model.new_cache(prompt_ids.numel() + canvases * model.config.canvas_length)
-    reused = cache.keep_prefix(prompt_ids.tolist())
-    model.prefill(prompt_ids[reused:], cache)
+    fresh = prompt_ids[cache.keep_prefix(prompt_ids.tolist()) :]
+    unread = fresh if 0 < len(fresh) <= model.config.canvas_length else None
+    if unread is None:
+        model.prefill(fresh, cache)
 
     if noise == "native" and runs_fused(model):
         noise = "counter"
     source = make_noise(noise, seed, model.config.vocab_size, model.device)
     stop_ids = torch.tensor(config.stop_ids)
-    settled = None
     for index in range(canvases):
         result = None
         for result in denoise(
@@ -82,13 +83,13 @@ def steps(
             pins=pins,
             constraints=constraints,
             graphs=graphs if model.portions == USUAL else None,
-            settled=settled,
+            unread=unread,
         ):
             yield result
         assert result is not None
         if index + 1 == canvases or torch.isin(result.argmax.cpu(), stop_ids).any():
             return
-        settled = result.argmax[0]
+        unread = result.argmax[0]
         pins = constraints = None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from engine.graph import Graphs
+from engine.graph import Graphs, runs_fused
 from engine.messages import (
     EngineFault,
     ErrorKind,
@@ -130,14 +130,18 @@ def turn_ends(prompt: Sequence[int], turn_end: int) -> list[int]:
 def prefill(
     loaded: Loaded, request_id: int, prompt: Sequence[int], run: Run, cancelled: IsCancelled
 ) -> Iterator[Prefill]:
-    """Encodes what the cache does not hold yet, in chunks that can be cancelled."""
+    """Encodes what the cache does not hold yet, in chunks that can be cancelled.
+
+    A rest of up to a canvas is left to the first step where steps are fused: one pass reads both.
+    """
     began = time.perf_counter()
     cache = loaded.cache
     run.reused_tokens = cache.keep_prefix(list(prompt))
     for end in turn_ends(prompt, loaded.tokenizer.special.turn_end):
         cache.mark(end)
     yield Prefill(request_id=request_id, done=cache.length, total=len(prompt))
-    while cache.length < len(prompt) and not cancelled():
+    rest = loaded.model.config.canvas_length if runs_fused(loaded.model) else 0
+    while cache.length + rest < len(prompt) and not cancelled():
         at = cache.length
         loaded.model.prefill(torch.tensor(prompt[at : at + loaded.model.portions.chunk]), cache)
         yield Prefill(request_id=request_id, done=cache.length, total=len(prompt))

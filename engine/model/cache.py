@@ -179,10 +179,10 @@ class KVCache:
             if own != other:
                 break
             shared += 1
-        is_branch = shared < self.length
+        if shared == self.length:
+            return shared  # marks further on are of what follows
         left = self.cut(shared)
-        if is_branch:
-            self.mark(shared)  # where two prompts part, a third one may
+        self.mark(shared)  # where two prompts part, a third one may
         return left
 
     def _holds(self, length: int) -> bool:

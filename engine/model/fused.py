@@ -90,17 +90,17 @@ class FusedLayers:
 
     def decode(
         self, x: Tensor, place: Place, cache: KVCache, last: Reader | None = None,
-        settled: Tensor | None = None,
+        unread: Tensor | None = None,
     ) -> Rows:  # fmt: skip
         """What the decoder's layers make of conditioned embeddings x [B, C, D], normed, [R, P].
 
-        last: what reads the rows; without one they are those of the last norm. settled: embeddings
+        last: what reads the rows; without one they are those of the last norm. unread: embeddings
         [T, D] of tokens between the cache and a single canvas; `place` is T ahead. They are encoded
         in the same pass, as by `encode`, so that weights are read once for both.
         """
         flat, turns, spans, ahead = x.flatten(0, 1), place.turns, place.spans, 0
-        if settled is not None:
-            flat, ahead = torch.cat((settled, flat)), settled.shape[0]
+        if unread is not None:
+            flat, ahead = torch.cat((unread, flat)), unread.shape[0]
             turns, spans = self._turns(cache.length, flat), _spans(self._config, cache, x.device)
         rows = self.operations.norm(flat, self._layers[0].input, self._config.rms_norm_eps)
         for index, layer in enumerate(self._layers):

@@ -122,6 +122,20 @@ def test_a_marked_place_is_reached_again_and_a_forgotten_one_is_not() -> None:
     assert cache.snapshot_bytes == 0
 
 
+def test_a_mark_further_on_stays_until_its_place_is_written() -> None:
+    """The prompt is read up to there by two calls that keep the same prefix."""
+    both = Written(small(64, 0), 30_000)
+    both.append([1] * 650)
+    both.cache.mark(700)
+    assert both.cache.keep_prefix([*both.ids, 2]) == 650
+    both.append([2] * 350)
+    for _ in range(6):
+        both.append([3] * SLACK)
+    assert both.cache.cut(5000) == 700
+    both.left(700)
+    both.check()
+
+
 def test_where_two_prompts_part_a_third_one_may() -> None:
     """Edits in the middle of one long text: only the first of them reads its front again."""
     both = Written(small(64, 1), 30_000)

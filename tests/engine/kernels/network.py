@@ -92,7 +92,7 @@ def merged(model: Model, cache: KVCache, settled: Tensor, canvas: Tensor) -> Ten
     cache.reserve(len(settled))
     place = layers.place(len(canvas), x)
     place.move(model.config, cache, len(settled))
-    rows = layers.decode(x, place, cache, settled=model.embed(settled))
+    rows = layers.decode(x, place, cache, unread=model.embed(settled))
     cache.append(settled.tolist())
     assert isinstance(rows, Tensor)
     return rows[:, : x.shape[-1]]

@@ -14,7 +14,7 @@ from engine.fused_step import FusedStep
 from engine.generate import generate
 from engine.graph import Graphs
 from engine.load import load_model
-from engine.messages import FinishReason
+from engine.messages import FinishReason, Prefill
 from engine.model.cache import KVCache
 from engine.model.fused import FusedLayers
 from engine.model.network import Model
@@ -31,7 +31,7 @@ MARK = 1000  # tokens of a prefix that is wanted again
 @dataclass(frozen=True, kw_only=True)
 class Case:
     canvas: int = 16
-    settled: int = 16  # tokens in front of it
+    unread: int = 16  # tokens in front of it, behind the prefix
     prefix: int = 11
     window: int = 6
     bits: int = 16  # of the cache
@@ -39,31 +39,29 @@ class Case:
 
 
 CASES = (
-    Case(canvas=1, settled=1),
-    Case(canvas=7, settled=7, window=40),
-    Case(canvas=32, settled=32, prefix=50, weights="int8"),
-    Case(canvas=33, settled=33, prefix=9, window=20, bits=8),
+    Case(canvas=1, unread=1),
+    Case(canvas=7, unread=7, window=40),
+    Case(canvas=32, unread=32, prefix=50, weights="int8"),
+    Case(canvas=33, unread=33, prefix=9, window=20, bits=8),
     Case(bits=8, weights="int4-small"),
-    Case(settled=5, prefix=1, weights="source"),
+    Case(unread=5, prefix=1, weights="source"),
     Case(prefix=2060, bits=8),  # the sliding layers move on
 )
 
 
 def model_of(case: Case, *sliding: bool, top_k: int = 2) -> Model:
     made = replace(
-        config(*sliding), canvas_length=max(case.canvas, case.settled), sliding_window=case.window,
+        config(*sliding), canvas_length=max(case.canvas, case.unread), sliding_window=case.window,
         top_k_experts=top_k,
     )  # fmt: skip
     return random_model(made, case.weights)
 
 
 def drawn(case: Case) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids of the prefix, of the settled canvas and of the next one."""
+    """Ids of the prefix, of what is unread behind it, and of the canvas."""
     generator = torch.Generator().manual_seed(5)
-    ids = torch.randint(
-        VOCABULARY, (case.prefix + case.settled + case.canvas,), generator=generator
-    )
-    return ids.split((case.prefix, case.settled, case.canvas))
+    ids = torch.randint(VOCABULARY, (case.prefix + case.unread + case.canvas,), generator=generator)
+    return ids.split((case.prefix, case.unread, case.canvas))
 
 
 def filled(model: Model, case: Case) -> KVCache:
@@ -84,15 +82,15 @@ def kept(cache: KVCache) -> list[Tensor]:
 
 def by_one_pass(model: Model, case: Case) -> tuple[Tensor, KVCache]:
     """Final hidden states of the next canvas, and the cache afterwards."""
-    _, settled, canvas = drawn(case)
+    _, unread, canvas = drawn(case)
     cache = filled(model, case)
-    return merged(model, cache, settled, canvas), cache
+    return merged(model, cache, unread, canvas), cache
 
 
 def by_two(model: Model, case: Case) -> tuple[Tensor, KVCache]:
-    _, settled, canvas = drawn(case)
+    _, unread, canvas = drawn(case)
     cache = filled(model, case)
-    model.prefill(settled, cache)
+    model.prefill(unread, cache)
     return model.decode(canvas[None], cache, None)[0], cache
 
 
@@ -118,13 +116,13 @@ def test_one_pass_is_two(case: Case) -> None:
     again = by_two(own, case)
     same(found, again, 1e-4)
     same(found, by_two(model, case), 2e-3)
-    assert found[1].cut(MARK) == again[1].cut(MARK) == min(MARK, case.prefix + case.settled)
+    assert found[1].cut(MARK) == again[1].cut(MARK) == min(MARK, case.prefix + case.unread)
     same(found, again, 1e-4)
 
 
 def test_one_pass_by_kernels_is_two() -> None:
     """With rows of eight bits. All experts run, as a near tie of two would be another layer."""
-    case = Case(canvas=5, settled=4, prefix=9, bits=8)
+    case = Case(canvas=5, unread=4, prefix=9, bits=8)
     own = fused(model_of(case, True, False, top_k=3))
     same(by_one_pass(own, case), by_two(own, case), 1e-4)
 
@@ -145,22 +143,24 @@ class Passes:
             self.alone += 1
             return encode(layers, *given, **options)
 
-        def decode_counted(layers: FusedLayers, x, place, cache, last, settled=None) -> object:
-            self.merged += settled is not None
-            return decode(layers, x, place, cache, last, settled)
+        def decode_counted(layers: FusedLayers, x, place, cache, last, unread=None) -> object:
+            self.merged += unread is not None
+            return decode(layers, x, place, cache, last, unread)
 
         self.patch = patch.multiple(FusedLayers, encode=encode_counted, decode=decode_counted)
 
 
-def test_every_canvas_but_the_last_is_encoded_with_the_next_ones_first_step(model: Model) -> None:
+def test_a_short_prompt_and_each_canvas_are_encoded_with_the_first_step_behind_them(
+    model: Model,
+) -> None:
     """The steps are the plain ones, their number and their results; a graph replays all others."""
     own, fake, passes = fused(model, SCAN, bits=16), FakeGraphs(), Passes()
     options = {"max_new_tokens": 48}
     with passes.patch, plain_vocabulary():
         found = list(run(own, graphs=exact(fake.capture), **options))
     assert agree(iter(found), run(model, **options)) == 3 * 4
-    assert (passes.alone, passes.merged) == (1, 2)
-    assert (fake.captured, fake.replayed) == (1, 3 * 3)
+    assert (passes.alone, passes.merged) == (0, 3)
+    assert (fake.captured, fake.replayed) == (1, 3 * 3 - 1)  # the very first of its kind compiles
 
 
 def test_where_it_is_not_wanted_there_are_two_passes(model: Model) -> None:
@@ -205,11 +205,11 @@ def test_where_memory_runs_out_in_it_the_answer_is_that_of_two_passes(tmp_path: 
         )  # fmt: skip
         session, is_merged = Session(Pipeline(loaded, "tiny")), []
 
-        def scarce(step: FusedStep, settled: Tensor | None = None, *, seen=is_merged) -> None:
-            seen.append(settled is not None)
+        def scarce(step: FusedStep, unread: Tensor | None = None, *, seen=is_merged) -> None:
+            seen.append(unread is not None)
             if len(seen) == 2:
                 raise torch.OutOfMemoryError("CUDA out of memory.")
-            work(step, settled)
+            work(step, unread)
 
         with plain_vocabulary():
             undisturbed = session.ask(REQUESTS[1])
@@ -220,6 +220,21 @@ def test_where_memory_runs_out_in_it_the_answer_is_that_of_two_passes(tmp_path: 
         assert session.service.stop(PATIENCE)
     assert answers[0] == answers[1]
     assert FinishReason.LENGTH in answers[0]
+
+
+def test_the_end_of_a_prompt_is_read_by_the_first_step(tmp_path: Path) -> None:
+    """Where up to a canvas of it is new; the answer is the same."""
+    tiny, passes = fresh(make(tmp_path)).loaded, Passes()
+    loaded = replace(tiny, model=fused(tiny.model, SCAN, bits=16), graphs=exact())
+    answers, read = [], []
+    with passes.patch, plain_vocabulary():
+        for _ in range(2):
+            events = list(Pipeline(loaded, "tiny").run(1, REQUESTS[1], lambda: False))
+            answers.append(told(events))
+            read.append([event.done for event in events if isinstance(event, Prefill)][-1])
+            loaded.cache.cut(read[0] - 5)
+    assert answers[0] == answers[1]
+    assert (read[1], passes.alone, passes.merged) == (read[0] - 5, 1, 1 + 2)
 
 
 def test_the_demo_model_writes_the_same_in_as_many_steps() -> None:
