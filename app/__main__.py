@@ -38,8 +38,6 @@ from app.state.engine_status import EngineStatus
 from app.state.history.library import Library
 from app.state.markdown.worker import Preparer
 from app.state.models.models import Models, first_request
-from app.state.updates.place import place_in
-from app.state.updates.updates import Updates
 from app.ui.editor.text_editor import plain_layout
 from app.ui.main_window import MainWindow
 from app.ui.models.pane import ModelsPane
@@ -47,7 +45,7 @@ from app.ui.models.place import add_models, show_first_run
 from app.ui.qt_words import translate_qt
 from app.ui.setup.place import add_setup
 from app.ui.theme import Theme
-from app.ui.updates.place import add_updates
+from app.ui.updates.place import follow_updates
 from app.versions import Versions
 from app.words import choose_language, tr
 from engine.messages import EngineFault, ErrorKind, JobRequest, JobResult, LoadRequest
@@ -241,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     look = choose_look(qt, paths, Scheme(options.theme) if options.theme else None)
     request = first_request(look.settings.value, options.model or "")
     running = build(paths, request, look, load, run_job, layers_in(paths.data))
-    add_updates(running.window, Updates(place_in(paths), look.settings, running.window))
+    follow_updates(running.window, paths)
     shown_in(options).show_again(running.window, running.chats)
     if not options.model:
         show_first_run(running.window, running.pane, running.models)

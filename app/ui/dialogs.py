@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
@@ -15,7 +16,6 @@ from app.settings import SettingsStore
 from app.state.editor.store import EditRecord
 from app.state.history.export import Format
 from app.state.text import visible
-from app.state.updates.updates import Updates
 from app.ui.about import AboutDialog
 from app.ui.log_viewer import LogViewer
 from app.ui.replay.replay import replay_dialog
@@ -23,6 +23,9 @@ from app.ui.settings.dialog import UPDATES, SettingsDialog
 from app.ui.settings.models_page import ContextCost, no_cost
 from app.ui.theme import Theme
 from app.words import tr
+
+if TYPE_CHECKING:
+    from app.state.updates.updates import Updates
 
 OPENED = ("http", "https", "mailto")
 ADDRESS_CHARACTERS = 600

@@ -472,6 +472,47 @@ def test_a_folder_that_cannot_be_made_is_said(client, feed, installed, staging):
         fetched(client, found, staging, installed)
 
 
+def test_whatever_a_server_does_only_whole_files_stay(client, feed, installed, staging):
+    """Each file is met by some of the faults, at random; then all is well, and nothing is wrong."""
+    dice = random.Random(11)
+    found = asked_now(client, feed)
+    good = published(feed)
+    faults = (
+        updates_rig.cut_off,
+        updates_rig.status(404),
+        updates_rig.status(503),
+        updates_rig.other(lambda data: bytes(len(data))),
+        updates_rig.other(lambda data: data[: len(data) // 3]),
+        updates_rig.other(lambda data: data + b"more"),
+        updates_rig.other(lambda data: data[::-1]),
+        updates_rig.redirect("http://127.0.0.1:9/x"),
+        updates_rig.other(bytes, Content_Type="text/html"),
+        updates_rig.other(bytes, Content_Encoding="br"),
+    )
+    ended = {"whole": 0, "not": 0}
+    for _ in range(80):
+        shutil.rmtree(staging, ignore_errors=True)
+        helped = dice.random() < 0.5  # else all of it is fetched
+        feed.answers = {
+            f"files/{each.sha256}": updates_rig.once(dice.choice(faults))
+            for each in found.files
+            if dice.random() < 0.4
+        }
+        while True:
+            try:
+                fetched(client, found, staging, installed if helped else staging)
+            except UpdateFailed:
+                ended["not"] += 1
+                for name, (data, _) in contents(staging).items():
+                    assert data == good[name][0]
+                continue
+            break
+        ended["whole"] += 1
+        assert contents(staging) == good
+    assert ended["whole"] == 80
+    assert ended["not"] > 20
+
+
 # --- stopping -------------------------------------------------------------------------------------
 
 

@@ -59,7 +59,6 @@ def begin(start, place):
         updates = Updates(place, running.settings, parent=running.window)
         begun.append(updates)
         add_updates(running.window, updates)
-        updates.start()
         return running, updates
 
     yield begin_one
@@ -266,7 +265,6 @@ def test_the_page_leads_back(qtbot, begin, tmp_path, feed, place, start):
     running = start()
     second = Updates(updates_rig.place(tmp_path / "updates", feed, "0.2.0"), running.settings)
     add_updates(running.window, second)
-    second.start()
     page = page_of(running)
     qtbot.waitUntil(lambda: "Back to 0.1.0" in buttons(page), timeout=NEXT)
     press(page, "Back to 0.1.0")

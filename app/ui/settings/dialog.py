@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QShowEvent
@@ -30,14 +31,15 @@ from app.settings import (
 from app.state import presets
 from app.state.presets import Preset
 from app.state.text import visible
-from app.state.updates.updates import Updates
 from app.ui.controls import PageNames, scrolled
 from app.ui.settings.models_page import ContextCost, fill_contexts, models_page, no_cost
 from app.ui.settings.page import SettingsPage
 from app.ui.settings.sampling_panel import SamplingPanel
-from app.ui.settings.updates_page import updates_page
 from app.ui.theme import Theme
 from app.words import LANGUAGES, tr
+
+if TYPE_CHECKING:
+    from app.state.updates.updates import Updates
 
 ANSWERS, MODELS, UPDATES = 2, 3, 5  # places of pages
 
@@ -71,7 +73,7 @@ class SettingsDialog(QDialog):
             (tr("Answers"), lambda: _answers(store)),
             (tr("Models"), lambda: models_page(store, context_cost)),
             (tr("Privacy and data"), lambda: _privacy(store, self.data_folder_requested.emit)),
-            (tr("Updates"), lambda: updates_page(store, updates)),
+            (tr("Updates"), lambda: _updates(store, updates)),
             (tr("Advanced"), lambda: _advanced(store, self.log_requested.emit)),
         )
         self._made: dict[int, SettingsPage] = {}  # pages by place, each built when first shown
@@ -295,6 +297,12 @@ def _privacy(store: SettingsStore, open_folder: Callable[[], object]) -> Setting
         open_folder,
     )
     return page
+
+
+def _updates(store: SettingsStore, updates: Updates | None) -> SettingsPage:
+    from app.ui.settings.updates_page import updates_page  # not needed for the first window
+
+    return updates_page(store, updates)
 
 
 def _advanced(store: SettingsStore, open_log: Callable[[], object]) -> SettingsPage:
