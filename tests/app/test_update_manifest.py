@@ -112,6 +112,7 @@ def test_files_without_sense_are_refused(files: Any) -> None:
         ("version", "0.2"), ("version", "0.2.0rc1"), ("version", "../0.2.0"), ("version", "00.2.0"),
         ("version", 2), ("version", "0.2.0\n"), ("version", "\u0660.2.0"), ("oldest", "0.2.1"),
         ("oldest", None), ("released", "yesterday"), ("released", "2026-11-21T00:00"),
+        ("released", "2026-02-30"), ("released", "20261121"), ("released", 20261121),
         ("notes", []), ("notes", {"english": "x"}), ("notes", {"en": 1}),
         ("notes", {"en": "x" * (rules.MOST_NOTES + 1)}),
     ],

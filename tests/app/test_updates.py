@@ -7,6 +7,7 @@ has it with the real launcher.
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -232,6 +233,34 @@ def test_files_of_another_version_are_not_used(qtbot, begin, feed, installed_one
     assert installed_ones == []
 
 
+def test_a_look_that_fails_leaves_what_is_ready(qtbot, begin, feed):
+    updates = begin()
+    updates.look_now()
+    wait(qtbot, updates, Phase.FOUND)
+    updates.fetch()
+    wait(qtbot, updates, Phase.READY)
+    feed.answers["linux.json"] = updates_rig.status(500)
+    updates.look_now()
+    status = wait(qtbot, updates, Phase.READY)
+    assert "error 500" in status.trouble.message
+    with qtbot.waitSignal(updates.restart_requested):
+        updates.restart()
+
+
+def test_yes_to_what_has_been_replaced_since_is_asked_again(qtbot, begin, feed, place):
+    """The files of 0.2.0 are gone from the server, as a maintainer may do."""
+    updates = begin()
+    updates.look_now()
+    wait(qtbot, updates, Phase.FOUND)
+    shutil.rmtree(feed.folder / "files")
+    feed.publish("0.3.0")
+    updates.fetch()
+    assert wait(qtbot, updates, Phase.FOUND).offer.version == "0.3.0"
+    assert feed.files_sent() == 0
+    updates.fetch()
+    assert wait(qtbot, updates, Phase.READY).next_version == "0.3.0"
+
+
 # --- no, not now, not at all ----------------------------------------------------------------------
 
 
@@ -337,6 +366,7 @@ def test_a_failed_look_does_not_forget_what_was_found(qtbot, begin, feed):
     feed.answers["linux.json"] = updates_rig.status(500)
     updates.look_now()
     assert wait(qtbot, updates, Phase.FAILED).offer.version == "0.2.0"
+    feed.answers.clear()
     updates.fetch()
     wait(qtbot, updates, Phase.READY)
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from app.versions import is_newer, is_version
@@ -23,7 +24,6 @@ MOST_NOTES = 8_000  # characters, in one language
 SYSTEMS = ("linux", "windows")
 ABOUT = "version.json"  # what an installation says of itself
 
-_DATE = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _MOST_PATH = 200  # characters
@@ -82,7 +82,7 @@ def parse(data: bytes) -> Manifest:
     return Manifest(
         system=system,
         version=version,
-        released=_matching(row, "released", _DATE),
+        released=_day(row, "released"),
         oldest=oldest,
         notes=_notes(row),
         files=_files(row),
@@ -137,6 +137,17 @@ def _text(row: Mapping[str, Any], name: str) -> str:
 def _version(row: Mapping[str, Any], name: str) -> str:
     text = _text(row, name)
     if not is_version(text):
+        raise ManifestError(f"{name} {text[:80]!r}")
+    return text
+
+
+def _day(row: Mapping[str, Any], name: str) -> str:
+    text = _text(row, name)
+    try:
+        is_day = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        is_day = False
+    if not is_day:
         raise ManifestError(f"{name} {text[:80]!r}")
     return text
 

@@ -87,9 +87,10 @@ class Updates(QObject):
 
     def fetch(self) -> None:
         """The user wants what was found."""
-        if self._work and self._status.offer and not self._status.phase.is_busy:
+        work, offer = self._work, self._status.offer
+        if work and offer and not self._status.phase.is_busy:
             self._set(replace(self._status, phase=Phase.FETCHING, trouble=None, progress=None))
-            self._jobs.put(self._work.begun(self._work.fetch))
+            self._jobs.put(work.begun(lambda: work.fetch(offer.version)))
 
     def stop(self) -> None:
         """What has been fetched is kept; it does not go on by itself."""

@@ -79,22 +79,24 @@ class Work:
             manifest = look(client, self._place.source, self._memory.newest)
         self._manifest = manifest
         self._keep(newest=manifest.version, looked=time.time())
+        self._tell(looked=self._memory.looked)
         if goes_on and manifest.version == self._memory.wanted and self._is_to_come(manifest):
-            self.fetch()
-        else:
-            self._tell_standing()
+            self._bring(manifest)
+        self._tell_standing()
 
-    def fetch(self) -> None:
-        """Fetches what was found last, has it installed, and lets the next start run it."""
+    def fetch(self, version: str) -> None:
+        """The user says yes to a version. It may have been found long ago: so asks again, first."""
+        self._forget_other(version)
+        self._keep(wanted=version, skipped="")
+        self.look(goes_on=True)
+
+    def _bring(self, manifest: Manifest) -> None:
+        """Fetches a version, has it installed, and lets the next start run it."""
         from app.state.updates.client import Client
         from app.state.updates.fetch import fetch
 
-        place, manifest, stop = self._place, self._manifest, self._stop
-        if manifest is None or not self._is_to_come(manifest):
-            self._tell_standing()
-            return
-        self._forget_other(manifest.version)
-        self._keep(wanted=manifest.version, skipped="")
+        place, stop = self._place, self._stop
+        self._tell(phase=Phase.FETCHING, trouble=None, progress=None)
         if not place.versions.is_whole(manifest.version):
             staging = place.versions.staging(manifest.version)
             with self._line(Client(place.source.url)) as client:
@@ -105,7 +107,6 @@ class Work:
             place.log.parent.mkdir(parents=True, exist_ok=True)
             install(place.versions, manifest.version, place.log, stop.is_set)
         self._use(manifest.version)
-        self._tell_standing()
 
     def skip(self, version: str) -> None:
         self._keep(skipped=version, wanted="")
@@ -116,9 +117,11 @@ class Work:
     def go_back(self) -> None:
         try:
             self._place.versions.go_back()
-        except (OSError, ValueError) as error:
-            log.warning("no way back: %s", error)
+        except ValueError:
             self._fail(UpdateFailed(trouble.no_way_back()))
+            return
+        except OSError as error:
+            self._fail(UpdateFailed(trouble_of(error)))
             return
         self._keep(wanted="")
         self._tell_standing()
@@ -192,8 +195,15 @@ class Work:
         )
 
     def _fail(self, failure: UpdateFailed) -> None:
+        """What is ready stays ready."""
         log.warning("no update: %s (%r)", failure, failure.__cause__)
-        self._tell(phase=Phase.FAILED, trouble=failure.trouble, progress=None)
+
+        def change(status: Status) -> Status:
+            is_ready = status.next_version and status.phase is Phase.LOOKING
+            phase = Phase.READY if is_ready else Phase.FAILED
+            return replace(status, phase=phase, trouble=failure.trouble, progress=None)
+
+        self._tell_changes(change)
 
     def _on_cancelled(self) -> None:
         if not self._is_over:

@@ -127,7 +127,7 @@ class UpdatesView(QWidget):
         is_open = phase in (Phase.FOUND, Phase.FAILED)
         self._look.setVisible(not phase.is_busy)
         self._get.setVisible(is_open and can_get)
-        self._restart.setVisible(phase is Phase.READY)
+        self._restart.setVisible(bool(status.next_version) and not phase.is_busy)
         self._stop.setVisible(phase.is_busy)
         self._skip.setVisible(is_open and offer is not None and not offer.is_unwanted)
         self._back.setText(tr("Back to {version}", version=status.previous))
