@@ -1,10 +1,11 @@
-"""Installs the packages for Linux on a fresh Debian and starts them as a user would; needs root.
+"""Installs the packages for Linux on a fresh system and starts them as a user would; needs root.
 
     python -m tests.packaging.linux_installer --work DIR [--wheels DIR]
     python -m tests.packaging.linux_installer --work DIR --suite trixie --window
     python -m tests.packaging.linux_installer --work DIR --wheels DIR --python-archive FILE
+    python -m tests.packaging.linux_installer --work DIR --suite noble --archive URL --keyring FILE --window
 
-Builds both packages twice, makes a Debian 12 in DIR/debian with debootstrap, installs the .deb with
+Builds both packages twice, makes a Debian 12 in DIR/system with debootstrap, installs the .deb with
 apt, and lets an ordinary user with an empty home start Redraft on a virtual screen: from the first
 start to the first answer of the demo model, a second start, starts without network and with an old
 driver, removal. Then the same with the .run. Pictures are left in DIR/pictures: look at them.
@@ -28,7 +29,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.packaging.linux_system import debian, files, inside
+from tests.packaging.linux_system import files, inside, system
 from tests.packaging.linux_user import SCREEN, User, is_painted, wait, xdotool
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +45,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--wheels", type=Path)
     parser.add_argument("--packages", type=Path, help="a folder with packages, instead of new ones")
-    parser.add_argument("--suite", default="bookworm", help="of Debian")
+    parser.add_argument("--suite", default="bookworm", help="of Debian, or of the archive")
+    parser.add_argument("--archive", default="", help="the address of an Ubuntu's packages")
+    parser.add_argument("--keyring", type=Path, help="the keys of that archive")
     parser.add_argument("--window", action="store_true", help="no further than the window")
     parser.add_argument("--python-archive", type=Path)
     options = parser.parse_args()
@@ -58,7 +61,8 @@ def main() -> None:
     else:
         deb, run = (build(kind, work, carried) for kind in ("deb", "run"))
     lives = see_window if options.window else live
-    with screen(), debian(work, options.suite, options.wheels) as root:
+    fresh = system(work, options.suite, options.wheels, options.archive, options.keyring)
+    with screen(), fresh as root:
         install_deb(root, deb)
         assert not carried or not (root / "usr/bin/python3").exists()
         lives(User(root, "anna", "redraft", work, options.wheels))

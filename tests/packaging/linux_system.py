@@ -1,4 +1,4 @@
-"""A fresh Debian in a folder, made with debootstrap; needs root."""
+"""A fresh Debian or Ubuntu in a folder, made with debootstrap; needs root."""
 
 from __future__ import annotations
 
@@ -9,16 +9,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+SCRIPTS = Path("/usr/share/debootstrap/scripts")
+OF_UBUNTU = "gutsy"  # the script that all newer ones of Ubuntu are links to
 BOUND = ("proc", "sys", "dev", "tmp/.X11-unix")
 
 
 @contextmanager
-def debian(work: Path, suite: str, wheels: Path | None) -> Iterator[Path]:
-    """A fresh Debian with what this PC knows of its network."""
-    base, root = work / f"base-{suite}", work / "debian"
+def system(
+    work: Path, suite: str, wheels: Path | None, archive: str = "", keyring: Path | None = None
+) -> Iterator[Path]:
+    """A fresh Debian, with what this PC knows of its network.
+
+    archive: the address of another distribution's packages, an Ubuntu; keyring: its keys.
+    """
+    base, root = work / f"base-{suite}", work / "system"
     if not base.exists():
-        command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite]
-        subprocess.run([*command, base, mirror()], check=True, stdout=subprocess.DEVNULL)
+        command = ["debootstrap", "--variant=minbase", "--include=ca-certificates"]
+        command += ["--components=main,universe"] if archive else []
+        command += [f"--keyring={keyring}"] if keyring else []
+        script = [] if (SCRIPTS / suite).exists() else [SCRIPTS / OF_UBUNTU]
+        subprocess.run(
+            [*command, suite, base, archive or mirror(), *script],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
     unmount(root)
     shutil.rmtree(root, ignore_errors=True)
     subprocess.run(["cp", "--archive", base, root], check=True)  # its devices as devices
@@ -47,8 +60,8 @@ def mirror() -> str:
 
 def codename() -> str:
     """Of this PC's own Debian."""
-    system = Path("/etc/os-release").read_text("utf-8")
-    return re.findall(r"^VERSION_CODENAME=(\w+)", system, re.MULTILINE)[0]
+    about = Path("/etc/os-release").read_text("utf-8")
+    return re.findall(r"^VERSION_CODENAME=(\w+)", about, re.MULTILINE)[0]
 
 
 def unmount(root: Path) -> None:
