@@ -45,7 +45,7 @@ def empty_cache(
 
 
 def store(cache: LayerCache, keys: Tensor, values: Tensor, start: Tensor) -> None:
-    """Writes T tokens to the places from `start` on, an int64 scalar tensor read on the device.
+    """Writes T tokens to the places from `start` on, an integer scalar tensor read on the device.
 
     keys, values: [T, K, d], contiguous. What does not fit is left out.
     """

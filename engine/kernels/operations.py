@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.kernels import attention, dense, experts, experts8, heads, norms, prefill, routing
+from engine.kernels import attention, dense, experts, experts8, heads, kv, norms, prefill, routing
 from engine.kernels.activations import HALF, Form, Rows, device_of, plain_rows, pointers, values
 from engine.kernels.attention import AttentionBuffers
 from engine.kernels.heads import Heads
@@ -26,6 +26,7 @@ from engine.kernels.tiles import expert_rows
 from engine.quant.pack import powers_of_two
 from engine.quant.tensors import Int4Tensor, Int8Tensor, Matrix, QuantisedTensor
 
+Store = Callable[[LayerCache, Tensor, Tensor, Tensor], None]  # as `kv.store`
 C = TypeVar("C", bound=Callable[..., Any])
 Attend = Callable[
     [Tensor, Tensor, Tensor, LayerCache, Tensor, AttentionBuffers, Tensor], None
@@ -44,6 +45,7 @@ class Operations:
     heads: Callable[..., Heads]
     attend: Attend | None  # None: the network has its own way, which copies no prefix
     attend_causal: AttendCausal | None  # alike
+    store: Store | None  # alike: `KVCache.write`
     route: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
     experts: Callable[[Rows, Matrix, Matrix, Tensor, Form, torch.dtype], Tensor]
     product: Callable[[Rows, Matrix, torch.dtype], Tensor]
@@ -53,8 +55,8 @@ class Operations:
 
 
 NAMES = (
-    "norm", "quantise", "add_norm", "finish", "heads", "attend", "attend_causal", "route",
-    "experts", "product", "gated", "vocabulary",
+    "norm", "quantise", "add_norm", "finish", "heads", "attend", "attend_causal", "store",
+    "route", "experts", "product", "gated", "vocabulary",
 )  # fmt: skip
 
 
@@ -72,6 +74,7 @@ def operations(names: Collection[str] = NAMES) -> Operations:
         heads=by("heads", heads.split_heads, heads.split_heads_plain),
         attend=attention.attend if "attend" in names else None,
         attend_causal=prefill.attend_causal if "attend_causal" in names else None,
+        store=kv.store if "store" in names else None,
         route=by("route", routing.route, routing.route_plain),
         experts=by("experts", run_experts, run_experts_plain),
         product=by("product", product, product_plain),

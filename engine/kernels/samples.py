@@ -18,6 +18,7 @@ from engine.kernels.activations import Form, Int8Rows, Rows, plain_rows, values
 from engine.kernels.attention import attend_plain, attention_buffers
 from engine.kernels.conditioning import expected_buffers, expected_embedding
 from engine.kernels.draws import EXPERTS, Draw
+from engine.kernels.kv import plain, store_plain
 from engine.kernels.noise import random_ids, random_ids_plain
 from engine.kernels.norms import Between, FinishWeights, Reader
 from engine.kernels.operations import NAMES, Operations, operations
@@ -70,6 +71,7 @@ def trials(
         trial("heads", _heads, lambda draw: (draw,)),
         trial("attend", _attend, lambda draw: (draw,)),
         trial("attend_causal", _attend_causal, lambda draw: (draw,)),
+        trial("store", _store, lambda draw: (draw,)),
         trial(
             "route", _route,
             lambda draw: (draw.x(rows, config.num_experts), draw.x(config.num_experts), top_k),
@@ -187,6 +189,20 @@ def _attend_causal(do: Operations, draw: Draw) -> Results:
             found.append(attend_causal_plain(queries, own, own, cache, 5, 133, window))
         else:
             found.append(do.attend_causal(queries, own, own, cache, span, window))
+    return tuple(found)
+
+
+def _store(do: Operations, draw: Draw) -> Results:
+    found: list[Tensor] = []
+    rows, start = draw.config.canvas_length, torch.tensor(5, device=draw.device)
+    for kind in _kinds(draw.config):
+        kv, size = kind.num_kv_heads, kind.head_dim
+        cache, fresh = draw.cache(kv, rows + 20, size), draw.x(rows, kv, size)
+        if do.store is None:
+            store_plain(cache, fresh.transpose(0, 1), fresh.transpose(0, 1), 5)
+        else:
+            do.store(cache, fresh, fresh, start)
+        found += [numbers.float() for numbers in plain(cache, 0, rows + 20)]
     return tuple(found)
 
 

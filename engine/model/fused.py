@@ -163,19 +163,26 @@ class FusedLayers:
         With `stores` their keys and values are left there, and on the last layer that is all.
         """
         kind = self._config.layers[index]
-        own = heads.keys.transpose(0, 1), heads.values.transpose(0, 1)
-        if stores and index + 1 == len(self._layers):
-            cache.write(index, *own)
-            return None
+        span = spans[kind.is_sliding]
         window = self._config.sliding_window if kind.is_sliding else None
+        if stores and index + 1 == len(self._layers):
+            self._store(index, heads, cache, span)
+            return None
         if self.operations.attend_causal is None:
+            own = heads.keys.transpose(0, 1), heads.values.transpose(0, 1)
             return attend_causal(heads.queries, *cache.extend(index, *own), window)
         if stores:
-            cache.write(index, *own)
+            self._store(index, heads, cache, span)
         return self.operations.attend_causal(
-            heads.queries, heads.keys, heads.values, cache.whole(index), spans[kind.is_sliding],
-            window,
-        ).flatten(1)  # fmt: skip
+            heads.queries, heads.keys, heads.values, cache.whole(index), span, window
+        ).flatten(1)
+
+    def _store(self, index: int, heads: Heads, cache: KVCache, span: Tensor) -> None:
+        """Leaves keys and values behind the cache, which ends at span[1]."""
+        if self.operations.store is None:
+            cache.write(index, heads.keys.transpose(0, 1), heads.values.transpose(0, 1))
+        else:
+            self.operations.store(cache.whole(index), heads.keys, heads.values, span[1])
 
     def _look_around(
         self, index: int, heads: Heads, batch: int, place: Place, cache: KVCache, ahead: int

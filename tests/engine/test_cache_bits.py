@@ -120,7 +120,7 @@ def test_kernels_read_it_as_the_plain_way_does(bits: int) -> None:
     """Both passes: a prompt in two chunks beyond the window, and a canvas behind it."""
     model = random_model(config(True, False))
     found = []
-    for each in (model, fused(model, ("attend", "attend_causal"), bits=16)):
+    for each in (model, fused(model, ("attend", "attend_causal", "store"), bits=16)):
         cache = each.new_cache(64, bits)
         each.prefill(torch.arange(23) % 7, cache, chunk=13)
         hidden = each.decode(torch.arange(10).view(2, 5), cache, None)
