@@ -47,7 +47,7 @@ class Graphs:
     def __init__(
         self, capture: Capture | None = None, tolerance: float = TOLERANCE, *, merges: bool = True
     ) -> None:
-        """As of `FusedStep`. merges: whether a canvas' first step encodes the one before, too."""
+        """As of `FusedStep`. merges: whether a canvas' first step encodes what is unread in front."""
         self._capture, self._tolerance, self.merges = capture, tolerance, merges
         self._kept: dict[tuple[int, Kind], tuple[KVCache, FusedStep]] = {}
 

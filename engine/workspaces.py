@@ -90,7 +90,7 @@ def captured_bytes(work: Work, batch: int = 1) -> int:
 
 
 def merged_bytes(work: Work) -> int:
-    """The first step of a canvas that encodes the one before, too, operation by operation."""
+    """The first step of a canvas with as many tokens encoded in front of it, operation by operation."""
     rows = 2 * work.config.canvas_length
     x = rows * work.config.hidden_size * work.item_size
     layers = max(_layer(work, layer, rows, splits=True) for layer in set(work.config.layers))
