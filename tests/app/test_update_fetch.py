@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -433,12 +434,33 @@ def test_a_file_that_is_not_right_is_not_kept(client, feed, installed, staging, 
 
 
 @pytest.mark.parametrize("first", [updates_rig.cut_off, updates_rig.status(503)])
-def test_a_connection_that_breaks_is_taken_up_again(client, feed, installed, staging, first):
+def test_a_connection_that_breaks_is_taken_up_again(
+    client, feed, installed, staging, first, monkeypatch
+):
+    monkeypatch.setattr(fetching, "PERIOD", 0.0)
     found = asked_now(client, feed)
     feed.answers[feed.path_of("wheels/redraft")] = updates_rig.once(first)
     progress = fetched(client, found, staging, installed)
     assert contents(staging) == published(feed)
-    assert progress[-1].done == progress[-1].total
+    assert [each.done == each.total for each in progress].index(True) == len(progress) - 1
+
+
+def test_a_file_without_an_end_is_given_up_at_its_size(client, feed, installed, staging):
+    sent = 0
+
+    def flood(handler, _data: bytes) -> None:
+        nonlocal sent
+        handler.send_response(200)
+        handler.end_headers()
+        with suppress(OSError):  # nobody listens any more
+            while sent < 200_000_000:
+                sent += handler.wfile.write(bytes(1 << 20))
+
+    found = asked_now(client, feed)
+    feed.answers[feed.path_of("wheels/redraft")] = flood
+    with pytest.raises(UpdateFailed, match="not what it should be"):
+        fetched(client, found, staging, installed)
+    assert sent < 50_000_000
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(

@@ -112,6 +112,8 @@ def test_switched_on_it_looks_at_once_and_at_the_next_start(qtbot, begin, settin
     updates.close()
     settings.change(updates=False)
     second = begin()
+    qtbot.wait(150)  # the look at the start would be over
+    assert second.status.phase is Phase.IDLE
     settings.change(updates=True)
     wait(qtbot, second, Phase.FOUND)
     settings.change(language="de")  # another change asks nobody
