@@ -26,8 +26,8 @@ def updates_page(store: SettingsStore, updates: Updates | None) -> SettingsPage:
         "updates",
         tr("Look for updates"),
         tr(
-            "At the start and once a day Redraft asks for the number of the newest version. "
-            "Nothing about you is sent."
+            "At the start and once a day Redraft asks for the newest version for your system. "
+            "Nothing else about you is sent."
         ),
     )
     page.control("updates").setEnabled(is_possible)
