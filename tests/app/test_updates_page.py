@@ -19,8 +19,9 @@ from app.ui.settings.dialog import UPDATES, SettingsDialog
 from app.ui.settings.updates_page import UpdatesView
 from app.ui.updates.bar import UpdateBar
 from app.ui.updates.place import add_updates
-from tests.app import updates_rig
+from tests.app import edit_driving, updates_rig
 from tests.app.driving import say, wait_idle
+from tests.app.edit_scripts import editing
 from tests.fakes import FakePipeline, Gate, answering
 
 # the offscreen platform says this about every window that comes to the front
@@ -196,6 +197,33 @@ def test_a_restart_takes_no_answer_away(qtbot, begin):
     wait_idle(qtbot, running)
     press(bar, "Restart now")
     assert asked == [True]
+
+
+def test_a_restart_takes_no_edit_away(qtbot, start, place):
+    gate = Gate()
+
+    def script(request_id, request, cancelled):
+        gate.pass_through()
+        yield from editing(edit_driving.CHANGED)(request_id, request, cancelled)
+
+    running, view = edit_driving.begin(qtbot, start, script)
+    updates = Updates(place, running.settings, parent=running.window)
+    add_updates(running.window, updates)
+    bar = bar_of(running)
+    updates.look_now()
+    qtbot.waitUntil(bar.isVisible, timeout=NEXT)
+    press(bar, "Get it")
+    wait(qtbot, updates, Phase.READY)
+    edit_driving.ask(qtbot, view, edit_driving.SENTENCE, "Shorter")
+    asked: list[bool] = []
+    running.status.restart_requested.connect(lambda: asked.append(True))
+    press(bar, "Restart now")
+    assert "Something is being written" in words(bar)
+    gate.opened.set()
+    edit_driving.wait_phase(qtbot, view)
+    press(bar, "Restart now")
+    assert asked == [True]
+    updates.close()
 
 
 def test_tab_reaches_it_between_the_rail_and_the_place(qtbot, begin):
