@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
@@ -31,6 +33,27 @@ def test_all_words_are_seen_and_nothing_is_wider_than_the_window(empty, theme, w
         for part in (*empty.findChildren(QLabel), *empty.findChildren(QPushButton)):
             assert part.x() >= 0
             assert part.x() + part.width() <= width
+    finally:
+        theme.set_sizes(reading_points=12, interface_scale=1.0)
+
+
+@pytest.mark.parametrize("height", [700, 300, 200, 120])
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_in_a_low_window_less_is_shown_and_nothing_overlaps(empty, theme, height, scale):
+    theme.set_sizes(reading_points=12, interface_scale=scale)
+    try:
+        empty.resize(500, height)
+        settle()
+        parts = [each for each in empty.children() if isinstance(each, QLabel | QPushButton)]
+        shown = sorted((each for each in parts if each.isVisible()), key=lambda each: each.y())
+        assert shown[0] is empty._title
+        for one, other in itertools.pairwise(shown):
+            assert one.y() + one.height() <= other.y()
+        if len(shown) > 1:
+            assert shown[-1].y() + shown[-1].height() <= height
+        empty.resize(500, 1200)
+        settle()
+        assert all(each.isVisible() for each in parts)
     finally:
         theme.set_sizes(reading_points=12, interface_scale=1.0)
 

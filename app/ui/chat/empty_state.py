@@ -13,6 +13,7 @@ from app.words import tr
 TITLE_SIZE = 1.9  # times the size of all else
 ABOUT_WIDTH = 430  # pixels
 CHIP_EDGES = 40  # pixels around the words of a suggestion
+MARGIN, ABOVE_CHIPS = 24, 18  # pixels
 
 
 def suggestions() -> tuple[str, ...]:
@@ -34,7 +35,7 @@ class EmptyState(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self.setMinimumWidth(1)  # it follows the width of the window, not the other way
+        self.setMinimumSize(1, 1)  # it follows the window, not the other way
         self._title = title = plain_label(tr("Watch an answer come into focus"))
         title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._about = about = plain_label(
@@ -45,13 +46,13 @@ class EmptyState(QWidget):
             muted=True,
         )
         about.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 24, 0, 24)
+        self._layout = layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, MARGIN, 0, MARGIN)
         layout.setSpacing(10)
         layout.addStretch(2)
         layout.addWidget(title)
         layout.addWidget(about, 0, Qt.AlignmentFlag.AlignHCenter)
-        layout.addSpacing(18)
+        layout.addSpacing(ABOVE_CHIPS)
         self._chips = [self._chip(text) for text in suggestions()]
         for chip in self._chips:
             layout.addWidget(chip, 0, Qt.AlignmentFlag.AlignHCenter)
@@ -80,6 +81,21 @@ class EmptyState(QWidget):
             room = self.width() - CHIP_EDGES
             elide = Qt.TextElideMode.ElideRight
             chip.setText(chip.fontMetrics().elidedText(text, elide, room))
+        self._leave_out()
+
+    def _leave_out(self) -> None:
+        """What a low window has no room for goes: the explanation first, then the last suggestions."""
+        spacing, parts = self._layout.spacing(), [self._about, *reversed(self._chips)]
+        needed = self._title.height() + 2 * MARGIN + ABOVE_CHIPS
+        needed += sum(self._height_of(part) + spacing for part in parts)
+        for part in parts:
+            fits = needed <= self.height()
+            part.setVisible(fits)
+            if not fits:
+                needed -= self._height_of(part) + spacing
+
+    def _height_of(self, part: QWidget) -> int:
+        return part.height() if part is self._about else part.sizeHint().height()
 
     def _chip(self, text: str) -> QPushButton:
         chip = QPushButton(text)

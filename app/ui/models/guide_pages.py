@@ -49,8 +49,8 @@ class WelcomePage(Page):
         )
         self.say(
             tr(
-                "Nothing you write leaves this PC. Redraft uses the network only when you download "
-                "a model or ask about one."
+                "Nothing you write leaves this PC. Redraft uses the network only to fetch what it "
+                "runs on, models that you choose, and updates if you want them."
             ),
             muted=True,
         )

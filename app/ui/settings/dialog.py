@@ -267,9 +267,10 @@ def _privacy(store: SettingsStore, open_folder: Callable[[], object]) -> Setting
     page.note(tr("Chats, documents and settings stay on this computer. Nothing is sent anywhere."))
     page.note(
         tr(
-            "Redraft uses the network only when you look up or download a model: then it asks the "
-            "hub for the names of that model's files and for the files; and for updates, if you "
-            "want that. It counts nothing and reports nothing."
+            "Redraft uses the network when you look up or download a model: then it asks the "
+            "hub for the names of that model's files and for the files. Besides it fetches the "
+            "engine it runs on, once, and updates, if you want them. It counts nothing and "
+            "reports nothing."
         )
     )
     page.check(
