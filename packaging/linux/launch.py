@@ -172,6 +172,8 @@ def build(home: Path, wanted: str, place: Path) -> None:
     uv: list[str | Path] = [HERE / "uv", "--no-config", "--offline"]
     install = [*uv, "pip", "install", "--no-index", "--no-deps", "--require-hashes"]
     install += ["--python", part / "env", "--find-links", HERE / "wheels", "-r", gui_lock()]
+    # All at once: written at some later start on a full disk, half a file would stay (Python 3.11).
+    install += ["--compile-bytecode"]
     venv = [*uv, "venv", "--no-project", "--python", sys.executable, part / "env"]
     for step in (venv, install):
         if run(step, log) != 0:

@@ -92,7 +92,7 @@ Function MakeEnvironment
     Call FailIfDiskFull
     !insertmacro FAIL ${CODE_ENVIRONMENT} "$(NoEnvironment)"
   ${EndIf}
-  !insertmacro RUN '$R0 pip install --no-deps --no-index --require-hashes $R1 --find-links "$INSTDIR\app.new\wheels" --python "$INSTDIR\app.new\env\Scripts\python.exe" -r "$INSTDIR\app.new\locks\gui-windows.txt"'
+  !insertmacro RUN '$R0 pip install --no-deps --no-index --require-hashes $R1 --compile-bytecode --find-links "$INSTDIR\app.new\wheels" --python "$INSTDIR\app.new\env\Scripts\python.exe" -r "$INSTDIR\app.new\locks\gui-windows.txt"'
   ${If} $0 != 0
     Call FailIfDiskFull
     !insertmacro FAIL ${CODE_ENVIRONMENT} "$(NoEnvironment)"

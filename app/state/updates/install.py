@@ -63,7 +63,7 @@ def windows_commands(folder: Path, base: Path) -> list[Command]:
     python = folder / "env" / "Scripts" / "python.exe"
     venv = [*uv, "venv", "--relocatable", "--no-python-downloads", *quiet]
     pip = [*uv, "pip", "install", "--no-deps", "--no-index", "--require-hashes", *quiet]
-    pip += ["--find-links", folder / "wheels", "--python", python]
+    pip += ["--compile-bytecode", "--find-links", folder / "wheels", "--python", python]
     return [
         [*venv, "--python", base, folder / "env"],
         [*pip, "-r", folder / "locks" / "gui-windows.txt"],
