@@ -28,7 +28,7 @@ from engine.kernels.routing import Schedule
 from engine.kernels.tiles import gated_tile, product_tile
 from engine.quant.layouts import BLOCK
 from engine.quant.pack import powers_of_two
-from engine.quant.tensors import Int4Tensor
+from engine.quant.tensors import Int4Tensor, QuantisedTensor
 
 SMALLEST_BLOCK = 32  # a dot has 16 rows at least, and a block that is half full takes the half
 
@@ -58,9 +58,10 @@ def gated_product(
 
 
 def gated_product_plain(
-    x: Rows, weight: Int4Tensor, experts: Tensor, exponents: Tensor, form: Form, dtype: torch.dtype
-) -> Rows:
-    """`gated_product` in plain torch; experts: int [T, k] of the tokens instead of a schedule."""
+    x: Rows, weight: QuantisedTensor, experts: Tensor, exponents: Tensor, form: Form,
+    dtype: torch.dtype,
+) -> Rows:  # fmt: skip
+    """`gated_product` in plain torch, also for weights of eight bits; experts: int [T, k] of the tokens instead of a schedule."""
     rows = values(x).repeat_interleave(experts.shape[1], dim=0)
     gate, up = _product_of(rows, weight, experts.flatten()).chunk(2, dim=-1)
     factors = powers_of_two(exponents)
@@ -88,12 +89,12 @@ def product(x: Rows, weight: Int4Tensor, schedule: Schedule, dtype: torch.dtype)
     return out
 
 
-def product_plain(x: Rows, weight: Int4Tensor, experts: Tensor, dtype: torch.dtype) -> Tensor:
-    """`product` in plain torch; experts: int [M] of the pairs instead of a schedule."""
+def product_plain(x: Rows, weight: QuantisedTensor, experts: Tensor, dtype: torch.dtype) -> Tensor:
+    """`product` in plain torch, also for weights of eight bits; experts: int [M] of the pairs instead of a schedule."""
     return _product_of(values(x), weight, experts).to(dtype)
 
 
-def _product_of(rows: Tensor, weight: Int4Tensor, experts: Tensor) -> Tensor:
+def _product_of(rows: Tensor, weight: QuantisedTensor, experts: Tensor) -> Tensor:
     """float32 [M, P] with the matrix of each row's expert, without its exponents."""
     rows, single = rows[:, : weight.shape[-1]], len(weight.shape) == 2
     out = rows.new_empty((rows.shape[0], weight.shape[-2]))

@@ -1,13 +1,13 @@
 """Grouped products with int8 weights: what `experts` does with four bits, step by step as `dense`.
 
-Each block of rows is multiplied with its expert's matrix. Shape letters: E experts, N outputs, K
+Each block of rows is multiplied with its expert's matrix. The plain references are those of
+`experts`, which take both kinds of weights. Shape letters: E experts, N outputs, K
 inputs, P inputs filled up to blocks of 64, I expert width, T rows, M pairs.
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from engine.kernels.activations import (
@@ -16,10 +16,8 @@ from engine.kernels.activations import (
     Rows,
     device_of,
     empty_rows,
-    plain_rows,
     pointers,
     store_blocks,
-    values,
 )
 from engine.kernels.dense import accumulate, factor_of, inputs_of, scaled, weights_of
 from engine.kernels.experts import SMALLEST_BLOCK, gelu
@@ -27,7 +25,6 @@ from engine.kernels.portable import cdiv, constant, jit, tl
 from engine.kernels.routing import Schedule
 from engine.kernels.tiles import expert8_tile
 from engine.quant.layouts import BLOCK
-from engine.quant.pack import powers_of_two
 from engine.quant.tensors import Int8Tensor
 
 
@@ -57,18 +54,6 @@ def gated_product(
     return out
 
 
-def gated_product_plain(
-    x: Rows, weight: Int8Tensor, experts: Tensor, exponents: Tensor, form: Form, dtype: torch.dtype
-) -> Rows:
-    """`gated_product` in plain torch; experts: int [T, k] of the tokens instead of a schedule."""
-    rows = values(x).repeat_interleave(experts.shape[1], dim=0)
-    gate, up = _product_of(rows, weight, experts.flatten()).chunk(2, dim=-1)
-    factors = powers_of_two(exponents)
-    inner = F.gelu(gate, approximate="tanh") * up
-    inner = inner * (factors[experts.flatten().long()] if factors.ndim == 2 else factors)
-    return plain_rows(inner, form, dtype)
-
-
 def product(x: Rows, weight: Int8Tensor, schedule: Schedule, dtype: torch.dtype) -> Tensor:
     """The product of each pair's row with its expert's matrix, [M, N] in `dtype`.
 
@@ -86,21 +71,6 @@ def product(x: Rows, weight: Int8Tensor, schedule: Schedule, dtype: torch.dtype)
         INT8=isinstance(x, Int8Rows), EVEN=inputs % BLOCK == 0,
         ROWS=schedule.block, OUTPUTS=tile.outputs, num_warps=tile.warps, num_stages=tile.stages,
     )  # fmt: skip
-    return out
-
-
-def product_plain(x: Rows, weight: Int8Tensor, experts: Tensor, dtype: torch.dtype) -> Tensor:
-    """`product` in plain torch; experts: int [M] of the pairs instead of a schedule."""
-    return _product_of(values(x), weight, experts).to(dtype)
-
-
-def _product_of(rows: Tensor, weight: Int8Tensor, experts: Tensor) -> Tensor:
-    """float32 [M, P] with the matrix of each row's expert, without its exponents."""
-    rows = rows[:, : weight.shape[-1]]
-    out = rows.new_empty((rows.shape[0], weight.shape[-2]))
-    for expert in experts.unique().tolist():
-        own = experts == expert
-        out[own] = F.linear(rows[own], weight.experts(expert).even(torch.float32))
     return out
 
 

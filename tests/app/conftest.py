@@ -14,6 +14,7 @@ from app.settings import Scheme, SettingsStore
 from app.state.autosave import Writer
 from app.ui.theme import Theme
 from engine.messages import LoadRequest
+from tests.app.updates_rig import Feed, feed_in
 from tests.fakes import FakePipeline, answering, no_jobs
 
 THREADS = {"redraft-engine", "redraft-jobs", "redraft-save", "redraft-history", "redraft-text"}
@@ -30,6 +31,14 @@ def paths(tmp_path: Path) -> Paths:
 @pytest.fixture(scope="session")
 def theme(qapp) -> Theme:
     return Theme(qapp, Scheme.LIGHT)
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Iterator[Feed]:
+    """Of updates, on a server of this PC: 0.2.0 is there."""
+    with feed_in(tmp_path / "feed") as one:
+        one.publish("0.2.0")
+        yield one
 
 
 @pytest.fixture

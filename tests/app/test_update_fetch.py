@@ -40,13 +40,6 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def feed(tmp_path: Path):
-    with updates_rig.feed_in(tmp_path / "feed") as one:
-        one.publish("0.2.0")
-        yield one
-
-
-@pytest.fixture
 def installed(tmp_path: Path) -> Path:
     return updates_rig.program(tmp_path / "Prögram files", "0.1.0")
 

@@ -41,13 +41,6 @@ def installed_ones(monkeypatch) -> list[str]:
 
 
 @pytest.fixture
-def feed(tmp_path: Path):
-    with updates_rig.feed_in(tmp_path / "feed") as one:
-        one.publish("0.2.0")
-        yield one
-
-
-@pytest.fixture
 def settings(qapp, tmp_path: Path):
     writer = Writer()
     store = SettingsStore(tmp_path / "settings.json", writer)

@@ -39,13 +39,6 @@ def soon(monkeypatch):
 
 
 @pytest.fixture
-def feed(tmp_path: Path):
-    with updates_rig.feed_in(tmp_path / "feed") as one:
-        one.publish("0.2.0")
-        yield one
-
-
-@pytest.fixture
 def place(tmp_path: Path, feed) -> Place:
     return updates_rig.place(tmp_path / "updates", feed, "0.1.0")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -118,44 +119,25 @@ def test_routing(tokens: int, skew: float) -> None:
 
 @pytest.mark.parametrize(("tokens", "skew"), [(1, 0), (7, 0), (255, 20), (256, 0), (2048, 0)])
 @pytest.mark.parametrize("dtype", [BF16, torch.float16])
-def test_expert_products(tokens: int, skew: float, form: Form, dtype: torch.dtype) -> None:
-    group = form.group
-    gate_up, down = (
-        int4(E, 2 * WIDTH, D, group=group, device="cuda"),
-        int4(E, D, WIDTH, group=group, device="cuda"),
-    )
+@pytest.mark.parametrize("bits", [4, 8])
+def test_expert_products(
+    tokens: int, skew: float, form: Form, dtype: torch.dtype, bits: int
+) -> None:
+    make, kernels = (partial(int4, group=form.group), experts) if bits == 4 else (int8, experts8)
+    gate_up, down = make(E, 2 * WIDTH, D, device="cuda"), make(E, D, WIDTH, device="cuda")
     chosen = pick(tokens, skew)
     made = routing.schedule(chosen, E, expert_rows(tokens * K, E))
     powers = torch.randint(-1, 2, (E, WIDTH), device="cuda", dtype=torch.int8)
     x = plain_rows(draw(tokens, D) * 0.1, form, dtype)
-    inner = experts.gated_product(x, gate_up, made, K, powers, form, dtype)
+    inner = kernels.gated_product(x, gate_up, made, K, powers, form, dtype)
     exact = experts.gated_product_plain(x, gate_up, chosen, powers, HALF, torch.float32)
     assert isinstance(exact, Tensor)
     stand_for(inner, exact, form)
     rows: Rows = plain_rows(draw(tokens * K, WIDTH), form, dtype)
     owners = chosen.flatten()
     wanted = experts.product_plain(rows, down, owners, torch.float32)
-    same(experts.product(rows, down, made, torch.float32), wanted)
-    same(experts.product(rows, down, made, dtype), wanted)
-
-
-@pytest.mark.parametrize(("tokens", "skew"), [(1, 0), (255, 20), (256, 0), (2048, 0)])
-@pytest.mark.parametrize("eight_bits", [True, False])
-def test_expert_products_of_eight_bits(tokens: int, skew: float, eight_bits: bool) -> None:
-    form = Form() if eight_bits else HALF
-    gate_up, down = int8(E, 2 * WIDTH, D, device="cuda"), int8(E, D, WIDTH, device="cuda")
-    chosen = pick(tokens, skew)
-    made = routing.schedule(chosen, E, expert_rows(tokens * K, E))
-    powers = torch.randint(-1, 2, (E, WIDTH), device="cuda", dtype=torch.int8)
-    x = plain_rows(draw(tokens, D) * 0.1, form, BF16)
-    inner = experts8.gated_product(x, gate_up, made, K, powers, form, BF16)
-    exact = experts8.gated_product_plain(x, gate_up, chosen, powers, HALF, torch.float32)
-    assert isinstance(exact, Tensor)
-    stand_for(inner, exact, form)
-    rows: Rows = plain_rows(draw(tokens * K, WIDTH), form, BF16)
-    wanted = experts8.product_plain(rows, down, chosen.flatten(), torch.float32)
-    same(experts8.product(rows, down, made, torch.float32), wanted)
-    same(experts8.product(rows, down, made, BF16), wanted)
+    same(kernels.product(rows, down, made, torch.float32), wanted)
+    same(kernels.product(rows, down, made, dtype), wanted)
 
 
 @pytest.mark.parametrize("rows", ROWS)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.packaging import linux_rig
 from tests.packaging.wine.setups import KEY, Wine, build_setup, build_stand_in, new_windows
 
 FOLDER = Path(__file__).parents[2] / "packaging"
@@ -18,6 +19,20 @@ def bootstrap_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("linux", "windows", "installer", "."):
         monkeypatch.syspath_prepend(str(FOLDER / name))
     return FOLDER
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Of a user on Linux."""
+    folder = tmp_path / "Ünï Çödé 名前"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """What is installed on Linux."""
+    return linux_rig.program(tmp_path / "a program")
 
 
 @pytest.fixture(scope="session")

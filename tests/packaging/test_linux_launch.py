@@ -18,18 +18,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    folder = tmp_path / "Ünï Çödé 名前"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Path:
-    return linux_rig.program(tmp_path / "a program")
-
-
 def data(home: Path) -> Path:
     return home / ".local" / "share" / "redraft"
 

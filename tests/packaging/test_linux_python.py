@@ -41,18 +41,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    folder = tmp_path / "Ünï Çödé 名前"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Path:
-    return linux_rig.program(tmp_path / "a program")
-
-
 def start(program: Path, home: Path, *arguments: str, **more: str):
     return subprocess.run(
         [*ALONE, program / "redraft", *arguments],

@@ -57,11 +57,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Path:
-    return linux_rig.program(tmp_path / "a program")
-
-
-@pytest.fixture
 def versions(home: Path) -> Versions:
     return Versions(data(home) / "versions", "0.1.0")
 

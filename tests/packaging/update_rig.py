@@ -35,8 +35,10 @@ import feed  # noqa: E402
 import linux_folder  # noqa: E402
 from project import Updates, read_project  # noqa: E402
 
+from tests.packaging.linux_installer import say, screen  # noqa: E402
+from tests.packaging.linux_user import SCREEN  # noqa: E402
+
 OLD, NEW = "0.1.0", "0.1.1"
-SCREEN = ":79"
 NEEDED = ("Xvfb", "import", "xdotool")
 PATIENCE = 120.0  # seconds for anything
 BUTTONS = {"Get it": (960, 35), "Restart now": (1040, 35)}  # where they are, without a desktop
@@ -213,22 +215,6 @@ def wait(is_so: Any) -> None:
     while not is_so():
         assert time.monotonic() < end, "it does not happen"
         time.sleep(0.1)
-
-
-def say(words: str) -> None:
-    sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {words}\n")
-    sys.stdout.flush()
-
-
-@contextmanager
-def screen() -> Iterator[None]:
-    server = subprocess.Popen(["Xvfb", SCREEN, "-screen", "0", "1280x860x24"])
-    time.sleep(1)
-    try:
-        yield
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from pathlib import Path
 from app.pointer import alone, rename
 from app.state.setup.making import Cancelled, clean_environment, run, since, size_of
 from app.state.setup.trouble import Trouble, is_damage, no_room, trouble_in, trouble_of
+from app.state.updates.trouble import does_not_start, not_installed, not_whole
 from app.versions import Versions, version_of
-from app.words import tr
 
 ROOM = 700_000_000  # bytes, for the environment
 PERIOD = 0.2  # seconds between two looks whether another process is done
@@ -74,7 +74,7 @@ def windows_commands(folder: Path, base: Path) -> list[Command]:
 def _install(versions: Versions, version: str, log: Path, is_cancelled: Callable[[], bool]) -> None:
     part = versions.staging(version)
     if version_of(part) != version:
-        raise UpdateFailed(_not_whole(version))
+        raise UpdateFailed(not_whole(version))
     free = shutil.disk_usage(part).free
     if free < ROOM:
         raise UpdateFailed(no_room(ROOM, free))
@@ -89,10 +89,10 @@ def _install(versions: Versions, version: str, log: Path, is_cancelled: Callable
         if said := _failure(command, log, is_cancelled):
             if is_damage(said):
                 shutil.rmtree(part, ignore_errors=True)
-            raise UpdateFailed(trouble_in(said, otherwise=_not_installed(version)))
+            raise UpdateFailed(trouble_in(said, otherwise=not_installed(version)))
     if _failure(check, log, is_cancelled):
         shutil.rmtree(runtime, ignore_errors=True)  # made anew by the next try
-        raise UpdateFailed(_does_not_start(version))
+        raise UpdateFailed(does_not_start(version))
     if os.name == "posix":
         os.sync()  # what the environment is made of, before the name that says it is whole
     shutil.rmtree(versions.path(version), ignore_errors=True)  # one that is not
@@ -126,24 +126,3 @@ def _alone(versions: Versions, is_cancelled: Callable[[], bool]) -> Iterator[Non
         if is_cancelled():
             raise Cancelled
         time.sleep(PERIOD)
-
-
-def _not_whole(version: str) -> Trouble:
-    return Trouble(
-        message=tr("Redraft {version} has not arrived as a whole.", version=version),
-        remedy=tr("Get it again."),
-    )
-
-
-def _not_installed(version: str) -> Trouble:
-    return Trouble(
-        message=tr("Redraft {version} could not be installed.", version=version),
-        remedy=tr("Try again. If it stays so, copy the details and report them."),
-    )
-
-
-def _does_not_start(version: str) -> Trouble:
-    return Trouble(
-        message=tr("Redraft {version} does not start on this PC.", version=version),
-        remedy=tr("You keep the version that you have. Copy the details and report them."),
-    )

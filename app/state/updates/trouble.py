@@ -109,3 +109,24 @@ def unexpected() -> Trouble:
         message=tr("Something went wrong with the update."),
         remedy=tr("Redraft goes on as it is. If it happens again, look into the log."),
     )
+
+
+def not_whole(version: str) -> Trouble:
+    return Trouble(
+        message=tr("Redraft {version} has not arrived as a whole.", version=version),
+        remedy=tr("Get it again."),
+    )
+
+
+def not_installed(version: str) -> Trouble:
+    return Trouble(
+        message=tr("Redraft {version} could not be installed.", version=version),
+        remedy=tr("Try again. If it stays so, copy the details and report them."),
+    )
+
+
+def does_not_start(version: str) -> Trouble:
+    return Trouble(
+        message=tr("Redraft {version} does not start on this PC.", version=version),
+        remedy=tr("You keep the version that you have. Copy the details and report them."),
+    )

@@ -10,12 +10,8 @@ from torch import Tensor
 from engine.generate import steps
 from engine.graph import Graphs
 from engine.kernels.activations import HALF, Form, Rows, plain_rows, values
-from engine.kernels.experts8 import (
-    gated_product,
-    gated_product_plain,
-    product,
-    product_plain,
-)
+from engine.kernels.experts import gated_product_plain, product_plain
+from engine.kernels.experts8 import gated_product, product
 from engine.kernels.routing import schedule
 from engine.quant.pack import powers_of_two
 from engine.quant.tensors import Int8Tensor
