@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
@@ -20,8 +19,9 @@ from engine.quant.scheme import SCHEMES
 from engine.sizes import SLACK
 from tests.engine.geometries import build, random_config, real_config
 from tests.engine.kernels.network import config, fused, random_model
+from tests.seeds import new_seed
 
-SEED = int.from_bytes(os.urandom(3), "little")
+SEED = new_seed()
 CPU = torch.device("cpu")
 
 

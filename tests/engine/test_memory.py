@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import random
 import subprocess
@@ -29,8 +28,9 @@ from engine.model.weights import all_tensors
 from engine.pipeline import load_pipeline
 from engine.quant.scheme import SCHEMES
 from tests.engine.geometries import REAL_CONFIG, build, random_config, real_config
+from tests.seeds import new_seed
 
-SEED = int.from_bytes(os.urandom(3), "little")  # geometries that nobody has seen
+SEED = new_seed()  # geometries that nobody has seen
 DEMO = LoadRequest(model="demo", device="cpu", max_context=1024)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
@@ -15,8 +14,9 @@ from engine.sampler import make_noise
 from engine.sizes import SLACK
 from engine.workspaces import Work, prefill_bytes, step_bytes
 from tests.engine.geometries import build, peak_bytes, random_config
+from tests.seeds import new_seed
 
-SEED = int.from_bytes(os.urandom(3), "little")
+SEED = new_seed()
 LOOSE = 2.2  # how far a bound may lie above the truth
 FIXED = 256 << 10  # small change: indices, masks of canvases
 
