@@ -62,11 +62,7 @@ def steps(
         raise ValueError("several canvases over one prefix cannot be continued")
     if cache is None:
         cache = model.new_cache(prompt_ids.numel() + canvases * model.config.canvas_length)
-    fresh = prompt_ids[cache.keep_prefix(prompt_ids.tolist()) :]
-    unread = fresh if 0 < len(fresh) <= model.config.canvas_length else None
-    if unread is None:
-        model.prefill(fresh, cache)
-
+    unread = _read(model, prompt_ids, cache)
     if noise == "native" and runs_fused(model):
         noise = "counter"
     source = make_noise(noise, seed, model.config.vocab_size, model.device)
@@ -91,6 +87,15 @@ def steps(
             return
         unread = result.argmax[0]
         pins = constraints = None
+
+
+def _read(model: Model, prompt_ids: Tensor, cache: KVCache) -> Tensor | None:
+    """Puts the prompt into the cache; returns a short rest of it, which the first step can read."""
+    fresh = prompt_ids[cache.keep_prefix(prompt_ids.tolist()) :]
+    if 0 < len(fresh) <= model.config.canvas_length:
+        return fresh
+    model.prefill(fresh, cache)
+    return None
 
 
 def generate(model: Model, prompt_ids: Tensor, **options: Any) -> Generation:

@@ -16,12 +16,12 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.pointer import rename
 from app.words import tr
 
 log = logging.getLogger(__name__)
 
 DELAY_MS = 150
-RENAME_PATIENCE = 2.5  # seconds; on Windows another program may hold the file for a moment
 
 
 class Writer:
@@ -117,7 +117,7 @@ def set_aside(path: Path, why: str) -> Path | None:
         number += 1
         kept = path.with_name(f"{stamp}-{number}{path.suffix}")
     try:
-        _replace(path, kept)
+        rename(path, kept)
     except OSError:
         return None
     return kept
@@ -130,25 +130,4 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    _replace(part, path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _replace(source: Path, target: Path) -> None:
-    deadline = time.monotonic() + RENAME_PATIENCE
-    pause = 0.05
-    while True:
-        try:
-            source.replace(target)
-        except PermissionError:
-            if os.name != "nt" or time.monotonic() > deadline:
-                raise
-            time.sleep(pause)
-            pause *= 2
-        else:
-            return
+    rename(part, path)

@@ -34,7 +34,9 @@ def product_in_float64(rows: Tensor, weight: Int8Tensor, experts: Tensor) -> Ten
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8])
-@pytest.mark.parametrize(("rows", "outputs", "inputs"), [(1, 130, 64), (7, 20, 704), (67, 64, 176)])
+@pytest.mark.parametrize(
+    ("rows", "outputs", "inputs"), [(1, 130, 64), (7, 20, 704), (255, 64, 176)]
+)
 def test_product(dtype: torch.dtype, rows: int, outputs: int, inputs: int) -> None:
     weight = int8(3, outputs, inputs)
     x = rows_for(weight, rows, Form() if dtype == torch.int8 else HALF, dtype)
